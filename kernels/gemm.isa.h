@@ -1,0 +1,33 @@
+// The shape of a matrix product, and the table of our own gemm, one for each ISA level.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <iskra/kernels/isa.h>
+
+namespace iskra::kernels {
+
+/// Sizes and strides (in elements) of c (m,n) from a (m,k) and b (k,n); c has unit stride along n.
+struct GemmShape {
+  int64_t m = 0, n = 0, k = 0;
+  int64_t a_row = 0, a_col = 0;
+  int64_t b_row = 0, b_col = 0;
+  int64_t c_row = 0;
+};
+
+template <class T>
+struct GemmTable {
+  /// Bytes of packed panels that `run` needs.
+  size_t (*scratch_bytes)(const GemmShape& shape);
+  void (*run)(const GemmShape& shape, const T* a, const T* b, const T* bias, T* c, T beta, void* scratch);
+};
+
+struct GemmTables {
+  GemmTable<float> f32;
+  GemmTable<double> f64;
+};
+
+ISKRA_ISA_TABLES(GemmTables, gemm_tables)
+
+}  // namespace iskra::kernels

@@ -1,0 +1,201 @@
+// Every kernel, on one page: two overloads each, Cpu in x.cpp and Cuda in x.cu, chosen by the tag.
+//
+// Legend: N batch, C channels, H W height and width, K output channels, R S filter height and width, OH OW
+// output height and width; T tokens, NH heads, HD head dimension; rows R of length C for row-wise kernels.
+// Contract of all: shapes and dtypes were checked by the caller (core/); outputs are allocated by the caller
+// and overwritten, unless a `beta` says that 1 adds and 0 overwrites; outputs never alias inputs unless a
+// line says so; results do not depend on the thread budget. f32 and f64 compute in their own type; row sums
+// of f32 accumulate in f32 lanes, sums across rows in a fixed order.
+#pragma once
+
+#include <iskra/kernels/base.h>
+#include <iskra/kernels/pointwise_list.h>
+
+namespace iskra::kernels {
+
+// --- pointwise (pointwise.cpp)
+// ------------------------------------------------------------------------------------ y = f(x); any strides;
+// y has x's shape; y may be x.
+void unary(Cpu on, UnaryOp op, View x, MutView y);
+void unary(Cuda on, UnaryOp op, View x, MutView y);
+// dx = dy * f'(x, y).
+void unary_backward(Cpu on, UnaryOp op, View x, View y, View dy, MutView dx);
+void unary_backward(Cuda on, UnaryOp op, View x, View y, View dy, MutView dx);
+// y = f(a, b); a and b broadcast to y's shape with stride 0.
+void binary(Cpu on, BinaryOp op, View a, View b, MutView y);
+void binary(Cuda on, BinaryOp op, View a, View b, MutView y);
+// da = dy * df/da, db = dy * df/db, both of dy's (broadcast) shape; an undefined da or db is skipped.
+void binary_backward(Cpu on, BinaryOp op, View a, View b, View dy, MutView da, MutView db);
+void binary_backward(Cuda on, BinaryOp op, View a, View b, View dy, MutView da, MutView db);
+
+// --- memory (memory.cpp)
+// ------------------------------------------------------------------------------------------ y = x, converted
+// to y's dtype; any strides on both sides, the same shape. Float to integer truncates, saturating.
+void copy(Cpu on, View x, MutView y);
+void copy(Cuda on, View x, MutView y);
+// y = beta * y + x (beta 0 or 1); same shape and floating dtype, any strides.
+void add_into(Cpu on, View x, MutView y, float beta);
+void add_into(Cuda on, View x, MutView y, float beta);
+void fill(Cpu on, MutView y, double value);
+void fill(Cuda on, MutView y, double value);
+// Pictures u8 x (N,H,W,C) dense -> floating y (N,C,H,W) channels-last: y = (x / 255 - mean[c]) / std[c].
+void normalize_images(Cpu on, View x, const float* mean, const float* std, MutView y);
+void normalize_images(Cuda on, View x, const float* mean, const float* std, MutView y);
+
+// --- reductions (reduce.cpp)
+// -------------------------------------------------------------------------------------- y = scale * sum of x
+// over every axis where y's size is 1 and x's is not (same rank); any strides of x.
+void reduce_sum(Cpu on, View x, MutView y, double scale);
+void reduce_sum(Cuda on, View x, MutView y, double scale);
+// y (R) i64: place of the first largest value of each row of dense x (R,C).
+void argmax(Cpu on, View x, MutView y);
+void argmax(Cuda on, View x, MutView y);
+// Row-wise over the last axis of dense x (R,C).
+void softmax(Cpu on, View x, MutView y);
+void softmax(Cuda on, View x, MutView y);
+// dx = y * (dy - sum(dy * y)).
+void softmax_backward(Cpu on, View y, View dy, MutView dx);
+void softmax_backward(Cuda on, View y, View dy, MutView dx);
+
+// --- losses (loss.cpp)
+// -------------------------------------------------------------------------------------------- Dense logits
+// (R,C), labels i64 (R) in [0, C): loss () = mean over rows of -sum_c q_c log softmax(logits)_c with q = (1 -
+// smoothing) * onehot + smoothing / C; lse (R) = log sum exp of each row, saved for backward.
+void cross_entropy(Cpu on, View logits, View labels, float smoothing, MutView loss, MutView lse);
+void cross_entropy(Cuda on, View logits, View labels, float smoothing, MutView loss, MutView lse);
+// dlogits = dloss / R * (softmax(logits) - q); dloss () lies on the device.
+void cross_entropy_backward(Cpu on, View logits, View labels, View lse, float smoothing, View dloss,
+                            MutView dlogits);
+void cross_entropy_backward(Cuda on, View logits, View labels, View lse, float smoothing, View dloss,
+                            MutView dlogits);
+
+// --- norms (norm.cpp)
+// --------------------------------------------------------------------------------------------- Dense x
+// (R,C), weight (C), bias (C): y = (x - mean) * rstd * weight + bias; mean (R), rstd (R) saved; weight and
+// bias may be undefined (1 and 0).
+void layer_norm(Cpu on, View x, View weight, View bias, double eps, MutView y, MutView mean, MutView rstd);
+void layer_norm(Cuda on, View x, View weight, View bias, double eps, MutView y, MutView mean, MutView rstd);
+// An undefined dx, dweight or dbias is skipped; dweight and dbias = beta * itself + sum over rows.
+void layer_norm_backward(Cpu on, View x, View weight, View mean, View rstd, View dy, MutView dx,
+                         MutView dweight, MutView dbias, float weight_beta, float bias_beta);
+void layer_norm_backward(Cuda on, View x, View weight, View mean, View rstd, View dy, MutView dx,
+                         MutView dweight, MutView dbias, float weight_beta, float bias_beta);
+
+// --- products (matmul.cpp)
+// ---------------------------------------------------------------------------------------- c (...,M,N) = beta
+// * c + a (...,M,K) b (...,K,N) [+ bias (N)]; the leading axes of a and b broadcast to c's with stride 0; a
+// and b need unit stride in one of their two last axes (transposes cost nothing), c in its last.
+void matmul(Cpu on, View a, View b, View bias, MutView c, float beta);
+void matmul(Cuda on, View a, View b, View bias, MutView c, float beta);
+
+// --- convolution (conv.cpp)
+// ---------------------------------------------------------------------------------------
+struct Conv2d {
+  int64_t stride[2] = {1, 1};
+  int64_t padding[2] = {0, 0};
+  int64_t dilation[2] = {1, 1};
+  int64_t groups = 1;
+};
+// x (N,C,H,W) and y (N,K,OH,OW) channels-last in memory, w (K,C/groups,R,S) dense row-major, bias (K) or
+// undefined.
+void conv2d(Cpu on, const Conv2d& at, View x, View w, View bias, MutView y);
+void conv2d(Cuda on, const Conv2d& at, View x, View w, View bias, MutView y);
+void conv2d_backward_data(Cpu on, const Conv2d& at, View w, View dy, MutView dx);
+void conv2d_backward_data(Cuda on, const Conv2d& at, View w, View dy, MutView dx);
+// dw = beta * dw + ...; dbias (K) likewise with its own beta; either may be undefined.
+void conv2d_backward_weight(Cpu on, const Conv2d& at, View x, View dy, MutView dw, MutView dbias,
+                            float weight_beta, float bias_beta);
+void conv2d_backward_weight(Cuda on, const Conv2d& at, View x, View dy, MutView dw, MutView dbias,
+                            float weight_beta, float bias_beta);
+
+// --- pooling (pool.cpp)
+// -------------------------------------------------------------------------------------------
+struct Pool2d {
+  int64_t size[2] = {2, 2};
+  int64_t stride[2] = {2, 2};
+  int64_t padding[2] = {0, 0};
+};
+// x (N,C,H,W), y (N,C,OH,OW) and place i32 (N,C,OH,OW) channels-last; place = h * W + w of the first largest
+// value.
+void max_pool2d(Cpu on, const Pool2d& at, View x, MutView y, MutView place);
+void max_pool2d(Cuda on, const Pool2d& at, View x, MutView y, MutView place);
+void max_pool2d_backward(Cpu on, const Pool2d& at, View place, View dy, MutView dx);
+void max_pool2d_backward(Cuda on, const Pool2d& at, View place, View dy, MutView dx);
+
+// --- attention (attention.cpp)
+// ------------------------------------------------------------------------------------ q (N,NH,T,HD), k v
+// (N,NH,TK,HD), any strides with HD unit; o like q, any strides with HD unit. o = softmax(scale * q k^T) v;
+// lse (N,NH,T) dense = log sum exp of the scaled scores, saved for backward. Scratch grows with T, not with T
+// squared.
+void attention(Cpu on, View q, View k, View v, double scale, MutView o, MutView lse);
+void attention(Cuda on, View q, View k, View v, double scale, MutView o, MutView lse);
+void attention_backward(Cpu on, View q, View k, View v, View o, View lse, View do_, double scale, MutView dq,
+                        MutView dk, MutView dv);
+void attention_backward(Cuda on, View q, View k, View v, View o, View lse, View do_, double scale, MutView dq,
+                        MutView dk, MutView dv);
+
+// --- random numbers (random.cpp; the generator itself is philox.h)
+// ----------------------------------------------- Philox 4x32-10 (Salmon et al., SC'11). Element i of a
+// tensor takes word (first + i) % 4 of the block with counter
+// ((first + i) / 4, step) under the key (seed, place) mixed to 64 bits: i counts logical (row-major) order.
+struct RngKey {
+  uint64_t seed = 0;
+  uint64_t place = 0;             ///< hash of module path and call number
+  const int64_t* step = nullptr;  ///< lies on the device, so that a captured step stays right; null is 0
+  int64_t first = 0;              ///< index of this tensor's first element in the unsharded tensor
+};
+// y = x * keep / (1 - p), keep = uniform >= p. The backward pass is the same call on dy. y may be x; dense,
+// equal strides, row-major element order counts.
+void dropout(Cpu on, View x, float p, RngKey key, MutView y);
+void dropout(Cuda on, View x, float p, RngKey key, MutView y);
+// Dense y, uniform in [low, high), or normal (Box-Muller) redrawn inside +-cut standard deviations (cut 0:
+// none).
+void random_uniform(Cpu on, MutView y, double low, double high, RngKey key);
+void random_uniform(Cuda on, MutView y, double low, double high, RngKey key);
+void random_normal(Cpu on, MutView y, double mean, double std, double cut, RngKey key);
+void random_normal(Cuda on, MutView y, double mean, double std, double cut, RngKey key);
+
+// --- optimizers (optim.cpp)
+// --------------------------------------------------------------------------------------- What changes from
+// step to step lies on the device and is read there; no kernel takes it by value.
+struct StepState {
+  int64_t step = 0;  ///< number of this update, from 1
+  double learning_rate = 0;
+};
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+};
+// One tensor of a parameter group; n elements, all dense and of equal strides.
+struct AdamWTensor {
+  void* w;
+  const void* dw;
+  void* m;
+  void* v;
+  int64_t n;
+  DType dtype;
+  float weight_decay;
+  float lr_scale;
+};
+// Loshchilov & Hutter 2019, as PyTorch computes it: w -= lr*decay*w; m, v; w -= lr/(1-b1^t) * m /
+// (sqrt(v/(1-b2^t))+eps).
+void adamw(Cpu on, const AdamWTensor* tensors, int64_t count, const AdamWOptions& options,
+           const StepState* state);
+void adamw(Cuda on, const AdamWTensor* tensors, int64_t count, const AdamWOptions& options,
+           const StepState* state);
+struct SgdTensor {
+  void* w;
+  const void* dw;
+  void* velocity;  ///< null without momentum
+  int64_t n;
+  DType dtype;
+  float weight_decay;
+  float lr_scale;
+};
+// g = dw + decay*w; velocity = momentum*velocity + g (velocity = g at step 1); w -= lr * (nesterov ? g +
+// momentum*velocity : velocity).
+void sgd(Cpu on, const SgdTensor* tensors, int64_t count, float momentum, bool nesterov,
+         const StepState* state);
+void sgd(Cuda on, const SgdTensor* tensors, int64_t count, float momentum, bool nesterov,
+         const StepState* state);
+
+}  // namespace iskra::kernels

@@ -1,0 +1,69 @@
+// Dropout and random tensors. The number of an element depends on its logical (row-major) index alone,
+// whatever the memory layout: runs of memory carry the stride of their logical indices.
+#include <cmath>
+
+#include <iskra/kernels/kernels.h>
+#include <iskra/kernels/parallel.h>
+#include <iskra/kernels/philox.h>
+#include <iskra/kernels/random.isa.h>
+#include <iskra/kernels/row_kernels.h>
+#include <iskra/kernels/strided.h>
+
+namespace iskra::kernels {
+namespace {
+
+const RandomTable& table() {
+  static const RandomTable& chosen = by_isa(v2::random_table, v3::random_table, v4::random_table);
+  return chosen;
+}
+
+// Calls body(run, offset in y's memory) for pieces that cover dense y.
+template <class F>
+void for_random_runs(const Cpu& on, const MutView& y, const RngKey& key, F body) {
+  constexpr int64_t kGrain = 16384;
+  const Shape logical = contiguous_strides(y.shape);
+  StridedLoop loop(y.shape, {&logical, &y.stride});
+  ISKRA_CHECK(loop.numel <= 1 || loop.inner_stride(1) == 1, "random numbers: a tensor of shape ", y.shape,
+              " with strides ", y.stride, " is not dense; make it contiguous first");
+  RandomRun base{};
+  base.key = philox_key(key.seed, key.place);
+  base.step = key.step != nullptr ? static_cast<uint64_t>(*key.step) : 0;
+  base.index_stride = loop.numel <= 1 ? 1 : loop.inner_stride(0);
+  parallel_for(on, loop.numel, kGrain, [&](int64_t begin, int64_t end) {
+    loop.for_each_run(begin, end, [&](const StridedLoop::Run& at) {
+      RandomRun run = base;
+      run.n = at.inner;
+      for (int64_t row = 0; row < at.outer; ++row) {
+        run.index = key.first + at.offset[0] + row * loop.outer_stride(0);
+        body(run, at.offset[1] + row * loop.outer_stride(1));
+      }
+    });
+  });
+}
+
+}  // namespace
+
+void dropout(Cpu on, View x, float p, RngKey key, MutView y) {
+  ISKRA_CHECK(p >= 0.0F && p <= 1.0F, "dropout: the probability is ", p, "; it must lie in [0, 1]");
+  auto body = table().dropout[real_type_index(x.dtype, "dropout")];
+  // uniform >= p, compared as integers: uniform is a multiple of 2^-24, and p * 2^24 is exact.
+  const uint32_t threshold = static_cast<uint32_t>(std::ceil(static_cast<double>(p) * 0x1p24));
+  const double scale = p < 1.0F ? 1.0 / (1.0 - static_cast<double>(p)) : 0.0;
+  for_random_runs(on, y, key, [&](const RandomRun& run, int64_t offset) {
+    body(run, at(x, offset), threshold, scale, at(y, offset));
+  });
+}
+
+void random_uniform(Cpu on, MutView y, double low, double high, RngKey key) {
+  auto body = table().uniform[real_type_index(y.dtype, "random_uniform")];
+  for_random_runs(on, y, key,
+                  [&](const RandomRun& run, int64_t offset) { body(run, low, high, at(y, offset)); });
+}
+
+void random_normal(Cpu on, MutView y, double mean, double std, double cut, RngKey key) {
+  auto body = table().normal[real_type_index(y.dtype, "random_normal")];
+  for_random_runs(on, y, key,
+                  [&](const RandomRun& run, int64_t offset) { body(run, mean, std, cut, at(y, offset)); });
+}
+
+}  // namespace iskra::kernels

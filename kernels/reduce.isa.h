@@ -1,0 +1,29 @@
+// The inner loops of reductions, one table per ISA level. The index of each entry is the type: 0 float, 1
+// double.
+#pragma once
+
+#include <cstdint>
+
+#include <iskra/kernels/isa.h>
+
+namespace iskra::kernels {
+
+struct ReduceTable {
+  /// *sum += x[0] + x[stride] + ... (n terms).
+  void (*add_run[2])(const void* x, int64_t stride, int64_t n, void* sum);
+  /// sum[c] += x[r * row_stride + c * col_stride] over r.
+  void (*add_rows[2])(const void* x, int64_t row_stride, int64_t rows, int64_t col_stride, int64_t cols,
+                      void* sum);
+  void (*argmax[2])(const void* x, int64_t rows, int64_t cols, int64_t* y);
+  void (*softmax[2])(const void* x, int64_t rows, int64_t cols, void* y);
+  void (*softmax_backward[2])(const void* y, const void* dy, int64_t rows, int64_t cols, void* dx);
+  /// lse (rows), sum (rows): log sum exp of each row, and the sum of its elements.
+  void (*row_lse[2])(const void* x, int64_t rows, int64_t cols, void* lse, void* sum);
+  /// dx = scale * (exp(x - lse) - off), lse (rows).
+  void (*softmax_minus[2])(const void* x, const void* lse, int64_t rows, int64_t cols, double scale,
+                           double off, void* dx);
+};
+
+ISKRA_ISA_TABLES(ReduceTable, reduce_table)
+
+}  // namespace iskra::kernels

@@ -1,0 +1,48 @@
+// What the kernels that work row by row on dense (R,C) tensors share.
+#pragma once
+
+#include <algorithm>
+
+#include <iskra/kernels/base.h>
+#include <iskra/kernels/check.h>
+#include <iskra/kernels/parallel.h>
+
+namespace iskra::kernels {
+
+/// 0 for f32, 1 for f64; throws, naming `op`, for other types.
+inline int real_type_index(DType dtype, const char* op) {
+  ISKRA_CHECK(dtype == DType::f32 || dtype == DType::f64, op, ": elements are ", name_of(dtype),
+              "; it computes in f32 and f64, convert first");
+  return dtype == DType::f32 ? 0 : 1;
+}
+
+/// Dense tensors of any rank as (R,C): C is the last size.
+inline int64_t row_count(const Shape& shape) { return shape.back() == 0 ? 0 : shape.numel() / shape.back(); }
+
+/// Calls body(first row, rows) for pieces of some 16k elements, in parallel.
+template <class F>
+void for_rows(const Cpu& on, int64_t rows, int64_t cols, F body) {
+  int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(cols, 1));
+  parallel_for(on, rows, grain, [&](int64_t begin, int64_t end) { body(begin, end - begin); });
+}
+
+/// Adds rows [first, last) of `partial` (rows of length m) into row `first`, columns [begin, end), by
+/// halving: the order depends on the number of rows alone, and the error grows with its logarithm.
+template <class T>
+void add_halves(T* partial, int64_t m, int64_t first, int64_t last, int64_t begin, int64_t end) {
+  if (last - first < 2) return;
+  int64_t middle = first + (last - first + 1) / 2;
+  add_halves(partial, m, first, middle, begin, end);
+  add_halves(partial, m, middle, last, begin, end);
+  for (int64_t c = begin; c < end; ++c) partial[first * m + c] += partial[middle * m + c];
+}
+
+/// Element `offset` of a view, as bytes.
+inline const char* at(const View& v, int64_t offset) {
+  return v.as<char>() + offset * static_cast<int64_t>(size_of(v.dtype));
+}
+inline char* at(const MutView& v, int64_t offset) {
+  return v.as<char>() + offset * static_cast<int64_t>(size_of(v.dtype));
+}
+
+}  // namespace iskra::kernels

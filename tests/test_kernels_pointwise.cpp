@@ -1,0 +1,278 @@
+// Every pointwise op and its derivative against the C library in double.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <iskra/kernels/check.h>
+#include <iskra/kernels/kernels.h>
+#include "kernel_arrays.h"
+
+namespace iskra::kernels::testing {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+double normal_below(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+double normal_density(double x) { return std::exp(-0.5 * x * x) / std::sqrt(2.0 * M_PI); }
+
+struct Reference {
+  double y, dy;
+};
+Reference reference(UnaryOp op, double x) {
+  const double s = 1.0 / (1.0 + std::exp(-x));
+  switch (op) {
+    case UnaryOp::neg:
+      return {-x, -1};
+    case UnaryOp::exp:
+      return {std::exp(x), std::exp(x)};
+    case UnaryOp::log:
+      return {std::log(x), 1 / x};
+    case UnaryOp::sqrt:
+      return {std::sqrt(x), 0.5 / std::sqrt(x)};
+    case UnaryOp::square:
+      return {x * x, 2 * x};
+    case UnaryOp::tanh:
+      return {std::tanh(x), 1 / (std::cosh(x) * std::cosh(x))};
+    case UnaryOp::sigmoid:
+      return {s, s * (1 - s)};
+    case UnaryOp::relu:
+      return {x > 0 ? x : 0, x > 0 ? 1.0 : 0.0};
+    case UnaryOp::gelu:
+      return {x * normal_below(x), normal_below(x) + x * normal_density(x)};
+  }
+  return {kNan, kNan};
+}
+
+struct BinaryReference {
+  double y, da, db;
+};
+BinaryReference reference(BinaryOp op, double a, double b) {
+  switch (op) {
+    case BinaryOp::add:
+      return {a + b, 1, 1};
+    case BinaryOp::sub:
+      return {a - b, 1, -1};
+    case BinaryOp::mul:
+      return {a * b, b, a};
+    case BinaryOp::div:
+      return {a / b, 1 / b, -a / (b * b)};
+  }
+  return {kNan, kNan, kNan};
+}
+
+// The largest |got - want| in units of the type's epsilon times |want| + floor.
+double worst_error(DType dtype, const Array& got, const std::vector<double>& want, double floor) {
+  const double eps = Way{dtype, Provider::fastest}.eps();
+  double worst = 0;
+  for (int64_t i = 0; i < got.numel(); ++i) {
+    const double w = want[static_cast<size_t>(i)];
+    const double error = std::abs(got.get(i) - w) / (eps * (std::abs(w) + floor));
+    if (std::isnan(error)) return kInf;
+    worst = std::max(worst, error);
+  }
+  return worst;
+}
+
+bool needs_positive(UnaryOp op) { return op == UnaryOp::log || op == UnaryOp::sqrt; }
+
+class EachUnary : public ::testing::TestWithParam<std::tuple<int, DType>> {
+ protected:
+  UnaryOp op = static_cast<UnaryOp>(std::get<0>(GetParam()));
+  DType dtype = std::get<1>(GetParam());
+
+  Array input(const Shape& shape, const Shape& stride) const {
+    Array x = Array::random(dtype, shape, stride, 3);
+    for (int64_t i = 0; i < x.numel(); ++i) x.set(i, needs_positive(op) ? x.get(i) * 5 + 5.01 : x.get(i) * 9);
+    return x;
+  }
+
+  void check(const Shape& shape, const Shape& x_stride, const Shape& y_stride) const {
+    SCOPED_TRACE(text(name_of(op), " ", name_of(dtype), " ", shape, " ", x_stride, " ", y_stride));
+    Array x = input(shape, x_stride), y(dtype, shape, y_stride), dx(dtype, shape, x_stride);
+    Array dy = Array::random(dtype, shape, y_stride, 4);
+    unary(Cpu{}, op, x.view(), y.view());
+    unary_backward(Cpu{}, op, x.view(), y.view(), dy.view(), dx.view());
+    std::vector<double> want_y, want_dx;
+    for (int64_t i = 0; i < x.numel(); ++i) {
+      Reference at = reference(op, x.get(i));
+      want_y.push_back(at.y);
+      want_dx.push_back(at.dy * dy.get(i));
+    }
+    // In double, GELU rounds the argument of erfc, whose tail multiplies that by x^2 (81 at most here).
+    EXPECT_LE(worst_error(dtype, y, want_y, 1e-30), op == UnaryOp::gelu && dtype == DType::f64 ? 90 : 8);
+    EXPECT_LE(worst_error(dtype, dx, want_dx, 1), 8);
+    // What the derivative does not read may be missing.
+    Array again(dtype, shape, x_stride);
+    BackwardReads reads = backward_reads(op);
+    unary_backward(Cpu{}, op, reads.first ? std::as_const(x).view() : View{},
+                   reads.second ? std::as_const(y).view() : View{}, dy.view(), again.view());
+    expect_same_bits(again, dx, "backward without the operands it does not read");
+  }
+};
+
+TEST_P(EachUnary, AgreesWithTheReferenceInEveryLayout) {
+  for (const Shape& shape :
+       {Shape{}, Shape{0}, Shape{1}, Shape{7}, Shape{1031}, Shape{2, 0, 3}, Shape{40000}})
+    check(shape, contiguous_strides(shape), contiguous_strides(shape));
+  check({3, 5, 7}, {35, 7, 1}, {1, 3, 15});
+  check({3, 5, 7}, {70, 14, 2}, {35, 1, 5});
+  check({2, 19, 3, 5}, channels_last_strides({2, 19, 3, 5}), channels_last_strides({2, 19, 3, 5}));
+  check({2, 19, 3, 5}, contiguous_strides({2, 19, 3, 5}), channels_last_strides({2, 19, 3, 5}));
+}
+
+TEST_P(EachUnary, WorksInPlaceAndOnEveryThreadCount) {
+  const Shape shape{50021};
+  Array x = input(shape, {1}), y(dtype, shape);
+  unary(Cpu{1}, op, x.view(), y.view());
+  for (int threads : {1, 2, 3}) {
+    Array z = x;
+    unary(Cpu{threads}, op, z.view(), z.view());
+    expect_same_bits(z, y, "in place");
+  }
+}
+
+TEST_P(EachUnary, NanStaysNan) {
+  Array x(dtype, {33}), y(dtype, {33});
+  for (int64_t i = 0; i < 33; ++i) x.set(i, kNan);
+  unary(Cpu{}, op, x.view(), y.view());
+  for (int64_t i = 0; i < 33; ++i) EXPECT_TRUE(std::isnan(y.get(i))) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Pointwise, EachUnary,
+                         ::testing::Combine(::testing::Range(0, kUnaryOps),
+                                            ::testing::Values(DType::f32, DType::f64)),
+                         [](const auto& at) {
+                           return std::string(name_of(static_cast<UnaryOp>(std::get<0>(at.param)))) + "_" +
+                                  name_of(std::get<1>(at.param));
+                         });
+
+TEST(Pointwise, FloatFunctionsAreExactAllOverTheirRange) {
+  // Steps of 0.37 % from the smallest subnormal numbers to the largest float, both signs.
+  std::vector<double> points;
+  for (double x = 1.5e-45; x < 3.4e38; x *= 1.0037)
+    points.push_back(static_cast<double>(static_cast<float>(x)));
+  const int64_t half = static_cast<int64_t>(points.size());
+  for (int64_t i = 0; i < half; ++i) points.push_back(-points[static_cast<size_t>(i)]);
+  Array x(DType::f32, {2 * half}), y(DType::f32, {2 * half});
+  for (int64_t i = 0; i < 2 * half; ++i) x.set(i, points[static_cast<size_t>(i)]);
+  for (UnaryOp op : {UnaryOp::exp, UnaryOp::log, UnaryOp::tanh, UnaryOp::sigmoid, UnaryOp::gelu}) {
+    unary(Cpu{}, op, x.view(), y.view());
+    for (int64_t i = 0; i < 2 * half; ++i) {
+      const double want = reference(op, x.get(i)).y, got = y.get(i);
+      if (std::isnan(want) || std::isinf(static_cast<float>(want))) {
+        EXPECT_TRUE(std::isnan(want) ? std::isnan(got) : got == want || std::isinf(got))
+            << name_of(op) << x.get(i);
+        continue;
+      }
+      // 8 units in the last place; subnormal results to some of their own units.
+      EXPECT_LE(std::abs(got - want), 8 * 6e-8 * std::abs(want) + 32 * 1.5e-45)
+          << name_of(op) << " " << x.get(i);
+    }
+  }
+}
+
+TEST(Pointwise, ExtremesOfFunctions) {
+  struct Case {
+    UnaryOp op;
+    double x, want;
+  };
+  const Case cases[] = {
+      {UnaryOp::exp, kInf, kInf},  {UnaryOp::exp, -kInf, 0},    {UnaryOp::exp, 1000, kInf},
+      {UnaryOp::exp, -1000, 0},    {UnaryOp::exp, 0, 1},        {UnaryOp::log, 0, -kInf},
+      {UnaryOp::log, kInf, kInf},  {UnaryOp::log, 1, 0},        {UnaryOp::log, -1, kNan},
+      {UnaryOp::log, -kInf, kNan}, {UnaryOp::tanh, kInf, 1},    {UnaryOp::tanh, -kInf, -1},
+      {UnaryOp::tanh, 50, 1},      {UnaryOp::sigmoid, kInf, 1}, {UnaryOp::sigmoid, -kInf, 0},
+      {UnaryOp::sigmoid, 800, 1},  {UnaryOp::relu, kInf, kInf}, {UnaryOp::relu, -kInf, 0},
+      {UnaryOp::gelu, 50, 50},     {UnaryOp::gelu, -50, 0},     {UnaryOp::gelu, kInf, kInf},
+      {UnaryOp::sqrt, -1, kNan},   {UnaryOp::sqrt, kInf, kInf}, {UnaryOp::square, -kInf, kInf}};
+  for (DType dtype : {DType::f32, DType::f64})
+    for (const Case& at : cases) {
+      Array x(dtype, {17}), y(dtype, {17});
+      for (int64_t i = 0; i < 17; ++i) x.set(i, at.x);
+      unary(Cpu{}, at.op, x.view(), y.view());
+      for (int64_t i = 0; i < 17; ++i)
+        EXPECT_TRUE(std::isnan(at.want) ? std::isnan(y.get(i)) : y.get(i) == at.want)
+            << name_of(at.op) << "(" << at.x << ") " << name_of(dtype) << " gave " << y.get(i);
+    }
+}
+
+class EachBinary : public ::testing::TestWithParam<std::tuple<int, DType>> {
+ protected:
+  BinaryOp op = static_cast<BinaryOp>(std::get<0>(GetParam()));
+  DType dtype = std::get<1>(GetParam());
+
+  // a and b broadcast to y's shape: strides 0 where they do.
+  void check(const Shape& shape, const Shape& a_stride, const Shape& b_stride, const Shape& y_stride) const {
+    SCOPED_TRACE(text(name_of(op), " ", shape, " ", a_stride, " ", b_stride, " ", y_stride));
+    Array a = Array::random(dtype, shape, a_stride, 5), b = Array::random(dtype, shape, b_stride, 6);
+    for (int64_t i = 0; i < b.numel(); ++i)
+      if (std::abs(b.get(i)) < 0.1) b.set(i, 0.75);
+    Array y(dtype, shape, y_stride), da(dtype, shape, y_stride), db(dtype, shape, y_stride);
+    Array dy = Array::random(dtype, shape, y_stride, 7);
+    binary(Cpu{}, op, a.view(), b.view(), y.view());
+    binary_backward(Cpu{}, op, a.view(), b.view(), dy.view(), da.view(), db.view());
+    std::vector<double> want, want_da, want_db;
+    for (int64_t i = 0; i < y.numel(); ++i) {
+      BinaryReference at = reference(op, a.get(i), b.get(i));
+      want.push_back(at.y);
+      want_da.push_back(at.da * dy.get(i));
+      want_db.push_back(at.db * dy.get(i));
+    }
+    EXPECT_LE(worst_error(dtype, y, want, 1e-30), 1);
+    EXPECT_LE(worst_error(dtype, da, want_da, 1e-30), 2);
+    EXPECT_LE(worst_error(dtype, db, want_db, 1e-30), 3);
+    Array only(dtype, shape, y_stride);
+    binary_backward(Cpu{}, op, a.view(), b.view(), dy.view(), MutView{}, only.view());
+    expect_same_bits(only, db, "db alone");
+    BackwardReads reads = backward_reads(op);
+    binary_backward(Cpu{}, op, reads.first ? std::as_const(a).view() : View{},
+                    reads.second ? std::as_const(b).view() : View{}, dy.view(), only.view(), MutView{});
+    expect_same_bits(only, da, "da without the operands it does not read");
+  }
+};
+
+TEST_P(EachBinary, AgreesWithTheReferenceAndBroadcasts) {
+  check({}, {}, {}, {});
+  check({0}, {1}, {1}, {1});
+  check({1013}, {1}, {1}, {1});
+  check({40001}, {1}, {0}, {1});
+  check({40001}, {0}, {1}, {1});
+  check({13, 17}, {17, 1}, {0, 1}, {17, 1});   // a row
+  check({13, 17}, {17, 1}, {1, 0}, {17, 1});   // a column
+  check({13, 17}, {1, 13}, {17, 1}, {17, 1});  // a transpose
+  check({3, 4, 5}, {5, 0, 1}, {0, 5, 1}, {20, 5, 1});
+  check({3, 4, 5}, {5, 0, 1}, {0, 5, 1}, {1, 3, 12});
+  check({2, 7, 3, 5}, channels_last_strides({2, 7, 3, 5}), {0, 1, 0, 0}, channels_last_strides({2, 7, 3, 5}));
+}
+
+TEST_P(EachBinary, WorksInPlaceAndOnEveryThreadCount) {
+  const Shape shape{50021};
+  Array a = Array::random(dtype, shape, 8), b = Array::random(dtype, shape, 9), y(dtype, shape);
+  binary(Cpu{1}, op, a.view(), b.view(), y.view());
+  for (int threads : {1, 2, 3}) {
+    Array z = a;
+    binary(Cpu{threads}, op, z.view(), b.view(), z.view());
+    expect_same_bits(z, y, "in place");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Pointwise, EachBinary,
+                         ::testing::Combine(::testing::Range(0, kBinaryOps),
+                                            ::testing::Values(DType::f32, DType::f64)),
+                         [](const auto& at) {
+                           return std::string(name_of(static_cast<BinaryOp>(std::get<0>(at.param)))) + "_" +
+                                  name_of(std::get<1>(at.param));
+                         });
+
+TEST(Pointwise, OtherTypesAreRefused) {
+  int32_t value = 1;
+  MutView x{&value, DType::i32, {1}, {1}};
+  EXPECT_THROW(unary(Cpu{}, UnaryOp::relu, x, x), Error);
+}
+
+}  // namespace
+}  // namespace iskra::kernels::testing
