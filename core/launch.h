@@ -1,0 +1,48 @@
+// The second of three hops: picks the device tag; C++ overload resolution on it is the dispatcher. Included by .cpp
+// files only; the single place that knows whether CUDA is built in.
+#pragma once
+
+#include <vector>
+
+#include <iskra/core/allocator.h>
+#include <iskra/core/context.h>
+#include <iskra/core/device.h>
+#include <iskra/kernels/base.h>
+#include <iskra/kernels/check.h>
+
+namespace iskra::detail {
+
+/// Scratch from the caching allocator, given back when the launch ends.
+class CachedScratch final : public kernels::Scratch {
+ public:
+  explicit CachedScratch(Device device) : device_(device) {}
+  ~CachedScratch() override;
+  CachedScratch(const CachedScratch&) = delete;
+  CachedScratch& operator=(const CachedScratch&) = delete;
+  void* bytes(size_t count) override;
+
+ private:
+  struct Block {
+    void* data;
+    size_t bytes;
+  };
+  Device device_;
+  std::vector<Block> blocks_;
+};
+
+/// Calls f(tag): launch(x.device(), [&](auto on) { kernels::softmax(on, x.view(), y.mut()); });
+template <class F>
+void launch(Device device, F&& f) {
+  CachedScratch scratch(device);
+  if (device.is_cpu()) {
+    f(kernels::Cpu{thread_budget(), context().provider, &scratch});
+    return;
+  }
+#ifdef ISKRA_WITH_CUDA
+  f(kernels::Cuda{device.index(), nullptr, context().provider, &scratch});
+#else
+  throw Error("device cuda: this build has no CUDA; use --device cpu, or configure with the cuda preset");
+#endif
+}
+
+}  // namespace iskra::detail

@@ -1,0 +1,123 @@
+// Ops on images: (N,C,H,W) in shape, channels-last in memory.
+#include <iskra/core/launch.h>
+#include <iskra/core/ops.h>
+#include <iskra/core/tensor_impl.h>
+
+namespace iskra {
+
+using detail::launch;
+using detail::mut_or_none;
+using detail::view_or_none;
+
+namespace {
+
+TensorOptions image_options(const Tensor& like) {
+  return {.dtype = like.dtype(), .device = like.device(), .layout = Layout::channels_last};
+}
+
+// One output size of a sliding window; throws when the window does not fit.
+int64_t window_count(const char* name, int64_t size, int64_t window, int64_t stride, int64_t padding) {
+  ISKRA_CHECK(window >= 1 && stride >= 1 && padding >= 0, name, ": window ", window, ", stride ", stride,
+              ", padding ", padding, "; window and stride must be at least 1, padding not negative");
+  ISKRA_CHECK(size + 2 * padding >= window, name, ": a window of ", window, " does not fit into size ", size,
+              " with padding ", padding, "; use larger pictures or a smaller window");
+  return (size + 2 * padding - window) / stride + 1;
+}
+
+Shape conv_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& at) {
+  constexpr const char* kName = "conv2d";
+  ISKRA_CHECK(is_floating(x.dtype()) && x.dtype() == w.dtype(), kName, ": the input is ", x.str(),
+              ", the weight ", w.str(), "; both must have the same floating dtype");
+  ISKRA_CHECK(x.rank() == 4 && w.rank() == 4, kName, ": the input has shape ", x.shape(), ", the weight ",
+              w.shape(), "; they must be (N,C,H,W) and (K,C/groups,R,S)");
+  ISKRA_CHECK(at.groups >= 1 && w.size(0) % at.groups == 0, kName, ": ", w.size(0), " output channels in ",
+              at.groups, " groups; the groups must divide them");
+  ISKRA_CHECK(x.size(1) == w.size(1) * at.groups, kName, ": the input has ", x.size(1),
+              " channels, the weight takes ", w.size(1) * at.groups, " (", at.groups, " groups)");
+  ISKRA_CHECK(!bias.defined() || (bias.shape() == Shape({w.size(0)}) && bias.dtype() == w.dtype()), kName,
+              ": the bias is ", bias.str(), ", the weight ", w.str(),
+              "; the bias must have one value per output channel");
+  ISKRA_CHECK(at.dilation[0] >= 1 && at.dilation[1] >= 1, kName, ": dilation must be at least 1");
+  int64_t reach_h = at.dilation[0] * (w.size(2) - 1) + 1;
+  int64_t reach_w = at.dilation[1] * (w.size(3) - 1) + 1;
+  return {x.size(0), w.size(0), window_count(kName, x.size(2), reach_h, at.stride[0], at.padding[0]),
+          window_count(kName, x.size(3), reach_w, at.stride[1], at.padding[1])};
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  Tensor y = Tensor::empty(conv_shape(x, weight, bias, options), image_options(x));
+  Tensor x1 = x.detach().contiguous(Layout::channels_last);
+  Tensor w1 = weight.detach().contiguous();
+  Tensor b1 = bias.defined() ? bias.detach().contiguous() : Tensor();
+  launch(x.device(),
+         [&](auto on) { kernels::conv2d(on, options, x1.view(), w1.view(), view_or_none(b1), y.mut()); });
+  return record("conv2d", y, {x, weight, bias},
+                [options, x_shape = x.shape(), x = save_if(weight.requires_grad(), x1),
+                 w = save_if(x.requires_grad(), w1)](const Tensor& grad, Wanted wanted, Sinks& to) {
+                  Tensor dy = grad.contiguous(Layout::channels_last);
+                  if (wanted[0]) {
+                    Tensor dx = Tensor::empty(x_shape, image_options(dy));
+                    launch(dy.device(), [&](auto on) {
+                      kernels::conv2d_backward_data(on, options, w.view(), dy.view(), dx.mut());
+                    });
+                    to.give(0, dx);
+                  }
+                  if (wanted[1]) {
+                    Sink dw = to.accumulate(1);
+                    Sink db = wanted[2] ? to.accumulate(2) : Sink{};
+                    detail::into_row_major(dw, [&](const Sink& sink) {
+                      launch(dy.device(), [&](auto on) {
+                        kernels::conv2d_backward_weight(on, options, x.view(), dy.view(), sink.into.mut(),
+                                                        mut_or_none(db.into), sink.beta, db.beta);
+                      });
+                    });
+                  } else if (wanted[2]) {
+                    to.give(2, sum(dy, {0, 2, 3}));
+                  }
+                });
+}
+
+Tensor max_pool2d(const Tensor& x, const Pool2dOptions& at) {
+  constexpr const char* kName = "max_pool2d";
+  ISKRA_CHECK(is_floating(x.dtype()) && x.rank() == 4, kName, ": the input is ", x.str(),
+              "; it must be floating (N,C,H,W)");
+  ISKRA_CHECK(at.padding[0] * 2 <= at.size[0] && at.padding[1] * 2 <= at.size[1], kName, ": padding ",
+              at.padding[0], ", ", at.padding[1], " is more than half of the window ", at.size[0], ", ",
+              at.size[1]);
+  Shape shape = {x.size(0), x.size(1),
+                 window_count(kName, x.size(2), at.size[0], at.stride[0], at.padding[0]),
+                 window_count(kName, x.size(3), at.size[1], at.stride[1], at.padding[1])};
+  Tensor x1 = x.detach().contiguous(Layout::channels_last);
+  Tensor y = Tensor::empty(shape, image_options(x));
+  Tensor place =
+      Tensor::empty(shape, {.dtype = DType::i32, .device = x.device(), .layout = Layout::channels_last});
+  launch(x.device(), [&](auto on) { kernels::max_pool2d(on, at, x1.view(), y.mut(), place.mut()); });
+  return record(kName, y, {x}, [at, place, x_shape = x.shape()](const Tensor& grad, Wanted, Sinks& to) {
+    Tensor dy = grad.contiguous(Layout::channels_last);
+    Tensor dx = Tensor::empty(x_shape, image_options(dy));
+    launch(dy.device(),
+           [&](auto on) { kernels::max_pool2d_backward(on, at, place.view(), dy.view(), dx.mut()); });
+    to.give(0, dx);
+  });
+}
+
+Tensor normalize_images(const Tensor& pictures, const std::vector<float>& mean, const std::vector<float>& std,
+                        DType dtype) {
+  constexpr const char* kName = "normalize_images";
+  ISKRA_CHECK(pictures.rank() == 4 && pictures.dtype() == DType::u8, kName, ": the pictures are ",
+              pictures.str(), "; they must be u8 (N,H,W,C)");
+  auto channels = static_cast<size_t>(pictures.size(3));
+  ISKRA_CHECK(mean.size() == channels && std.size() == channels, kName, ": ", mean.size(), " means and ",
+              std.size(), " deviations for ", channels, " channels");
+  ISKRA_CHECK(is_floating(dtype), kName, ": pictures become a floating dtype, not ", name_of(dtype));
+  Tensor x = pictures.contiguous();
+  Tensor y = Tensor::empty({x.size(0), x.size(3), x.size(1), x.size(2)},
+                           {.dtype = dtype, .device = x.device(), .layout = Layout::channels_last});
+  launch(x.device(),
+         [&](auto on) { kernels::normalize_images(on, x.view(), mean.data(), std.data(), y.mut()); });
+  return y;
+}
+
+}  // namespace iskra

@@ -1,0 +1,68 @@
+// Random numbers that depend on where they are drawn, not on when: see kernels/philox.h for the generator.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+#include <iskra/core/tensor.h>
+#include <iskra/kernels/kernels.h>
+
+namespace iskra {
+
+/// The ambient key of every random op on this thread: seed, step, and the index of the batch's first sample in the
+/// unsharded batch. The step lies on the device and can be advanced without a new scope.
+class RngScope {
+ public:
+  struct Options {
+    uint64_t seed = 0;
+    int64_t step = 0;
+    int64_t first_sample = 0;
+    Device device = Device::cpu();
+  };
+  explicit RngScope(const Options& options);
+  ~RngScope();
+  RngScope(const RngScope&) = delete;
+  RngScope& operator=(const RngScope&) = delete;
+  /// The next step: the same places draw other numbers. Call it after the step's backward pass.
+  void advance();
+
+ private:
+  friend struct RngDraw;
+  Options options_;
+  Tensor step_;                                  // i64 ()
+  std::unordered_map<uint64_t, uint64_t> calls_;  // draws made so far at each place
+  RngScope* before_;
+  uint64_t place_before_;
+};
+
+/// Enters a named place (a module): random ops inside are keyed by the path of names and their number within it.
+class RngPlace {
+ public:
+  explicit RngPlace(std::string_view name);
+  ~RngPlace();
+  RngPlace(const RngPlace&) = delete;
+  RngPlace& operator=(const RngPlace&) = delete;
+
+ private:
+  uint64_t place_before_;
+};
+
+/// One draw: the key of the next random op at this place. `per_sample` is the number of elements one sample of the
+/// batch has. Keep it alive as long as its key is used (a closure copies it).
+struct RngDraw {
+  explicit RngDraw(int64_t per_sample);
+  kernels::RngKey key() const;
+
+ private:
+  kernels::RngKey key_;
+  Tensor step_;
+};
+
+/// Fresh tensors with random values (key: the ambient scope, or `seed` without one).
+Tensor uniform(const Shape& shape, double low, double high, TensorOptions options = {});
+Tensor normal(const Shape& shape, double mean, double std, TensorOptions options = {});
+/// Normal, redrawn inside mean +- cut standard deviations.
+Tensor truncated_normal(const Shape& shape, double mean, double std, double cut, TensorOptions options = {});
+
+}  // namespace iskra

@@ -1,0 +1,184 @@
+#include <iskra/core/tensor.h>
+
+#include <cstring>
+
+#include <iskra/core/allocator.h>
+#include <iskra/core/grad_meta.h>
+#include <iskra/core/launch.h>
+#include <iskra/core/tensor_impl.h>
+#include <iskra/kernels/kernels.h>
+
+namespace iskra {
+namespace detail {
+
+Storage::Storage(Device on, size_t size) : device(on), bytes(size), data(allocate(on, size)) {}
+Storage::~Storage() { deallocate(device, data, bytes); }
+
+Tensor view_of(const Tensor& x, const Shape& shape, const Shape& stride, int64_t extra_offset) {
+  auto impl = std::make_shared<TensorImpl>(TensorImpl{x.impl()->storage, x.impl()->offset + extra_offset, shape, stride,
+                                                      x.dtype(), nullptr});
+  return Tensor(std::move(impl));
+}
+
+int normal_axis(int axis, int rank, const char* op) {
+  ISKRA_CHECK(axis >= -rank && axis < rank, op, ": axis ", axis, " is outside a tensor of rank ", rank, "; use ", -rank,
+              " to ", rank - 1);
+  return axis < 0 ? axis + rank : axis;
+}
+
+namespace {
+
+const TensorImpl& defined_impl(const Tensor& x) {
+  ISKRA_CHECK(x.defined(), "this Tensor is undefined (default-constructed, or moved from); give it a value first");
+  return *x.impl();
+}
+
+size_t checked_bytes(const Shape& shape, DType dtype) {
+  int64_t count = 1;
+  for (int64_t size : shape) {
+    ISKRA_CHECK(size >= 0, "Tensor: size ", size, " in shape ", shape, " is negative");
+    ISKRA_CHECK(!__builtin_mul_overflow(count, size, &count), "Tensor: shape ", shape, " has more than 2^63 elements");
+  }
+  int64_t bytes = 0;
+  ISKRA_CHECK(!__builtin_mul_overflow(count, static_cast<int64_t>(size_of(dtype)), &bytes), "Tensor: shape ", shape,
+              " needs more than 2^63 bytes");
+  return static_cast<size_t>(bytes);
+}
+
+// Dense in any axis order: sorted by stride, each stride is the product of the sizes inside it.
+bool dense(const Shape& shape, const Shape& stride) {
+  int64_t expected = 1;
+  bool used[Shape::kMaxRank] = {};
+  for (int step = 0; step < shape.rank(); ++step) {
+    int next = -1;
+    for (int i = 0; i < shape.rank(); ++i) {
+      if (!used[i] && (shape[i] == 1 || stride[i] == expected) && (next < 0 || shape[i] == 1)) next = i;
+    }
+    if (next < 0) return false;
+    used[next] = true;
+    expected *= shape[next];
+  }
+  return true;
+}
+
+}  // namespace
+}  // namespace detail
+
+using detail::defined_impl;
+
+Tensor Tensor::empty(const Shape& shape, TensorOptions options) {
+  size_t bytes = detail::checked_bytes(shape, options.dtype);
+  ISKRA_CHECK(options.layout == Layout::row_major || shape.rank() == 4,
+              "Tensor: channels_last needs four axes (N,C,H,W), the shape is ", shape);
+  auto impl = std::make_shared<detail::TensorImpl>();
+  impl->storage = std::make_shared<detail::Storage>(options.device, bytes);
+  impl->shape = shape;
+  impl->stride = options.layout == Layout::row_major ? contiguous_strides(shape) : channels_last_strides(shape);
+  impl->dtype = options.dtype;
+  return Tensor(std::move(impl));
+}
+
+Tensor Tensor::full(const Shape& shape, double value, TensorOptions options) {
+  Tensor y = empty(shape, options);
+  y.fill(value);
+  return y;
+}
+
+Tensor Tensor::empty_like(const Tensor& like) {
+  Tensor y = empty(like.shape(), {.dtype = like.dtype(), .device = like.device()});
+  if (like.is_dense()) y.impl_->stride = like.strides();
+  return y;
+}
+
+Tensor Tensor::zeros_like(const Tensor& like) {
+  Tensor y = empty_like(like);
+  y.fill(0);
+  return y;
+}
+
+Tensor Tensor::from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device) {
+  Tensor host = empty(shape, {.dtype = dtype});
+  ISKRA_CHECK(static_cast<int64_t>(count) == shape.numel(), "Tensor::of: ", count, " values for shape ", shape,
+              ", which has ", shape.numel());
+  if (count > 0) std::memcpy(host.raw_data(), values, host.bytes());
+  return host.to(device);
+}
+
+const Shape& Tensor::shape() const { return defined_impl(*this).shape; }
+const Shape& Tensor::strides() const { return defined_impl(*this).stride; }
+DType Tensor::dtype() const { return defined_impl(*this).dtype; }
+Device Tensor::device() const { return defined_impl(*this).storage->device; }
+int64_t Tensor::size(int axis) const { return shape()[detail::normal_axis(axis, rank(), "size")]; }
+bool Tensor::is_contiguous() const { return view().contiguous(); }
+bool Tensor::is_channels_last() const { return view().channels_last(); }
+bool Tensor::is_dense() const { return numel() == 0 || detail::dense(shape(), strides()); }
+
+std::string Tensor::str() const {
+  return defined() ? text(name_of(dtype()), " ", shape(), " ", device()) : "undefined";
+}
+
+void* Tensor::raw_data() const {
+  const auto& impl = defined_impl(*this);
+  return static_cast<char*>(impl.storage->data) + static_cast<size_t>(impl.offset) * size_of(impl.dtype);
+}
+
+void* Tensor::checked_data(DType wanted) const {
+  ISKRA_CHECK(dtype() == wanted, "data<", name_of(wanted), ">: the tensor holds ", name_of(dtype()),
+              "; convert it with to(DType::", name_of(wanted), ")");
+  ISKRA_CHECK(device().is_cpu(), "data: the tensor is on ", device(), "; copy it with to(Device::cpu())");
+  return raw_data();
+}
+
+double Tensor::item() const {
+  ISKRA_CHECK(numel() == 1, "item: the tensor has shape ", shape(), "; only a one-element tensor is a number");
+  double value = 0;
+  copy_to_host(&value, DType::f64);
+  return value;
+}
+
+void Tensor::copy_to_host(void* out, DType wanted) const {
+  NoGrad no_grad;
+  Tensor host = to(Device::cpu()).to(wanted).contiguous();
+  if (host.numel() > 0) std::memcpy(out, host.raw_data(), host.bytes());
+}
+
+void Tensor::copy_from(const Tensor& source) {
+  ISKRA_CHECK(source.shape() == shape(), "copy_from: the source has shape ", source.shape(), ", this tensor ", shape());
+  detail::launch(device(), [&](auto on) { kernels::copy(on, source.view(), mut()); });
+}
+
+void Tensor::fill(double value) {
+  detail::launch(device(), [&](auto on) { kernels::fill(on, mut(), value); });
+}
+
+kernels::View Tensor::view() const {
+  const auto& impl = defined_impl(*this);
+  return {raw_data(), impl.dtype, impl.shape, impl.stride};
+}
+
+kernels::MutView Tensor::mut() const {
+  const auto& impl = defined_impl(*this);
+  return {raw_data(), impl.dtype, impl.shape, impl.stride};
+}
+
+Tensor Tensor::to(Device target) const {
+  if (target == device()) return *this;
+  throw Error(text("to: cannot copy from ", device(), " to ", target, "; this build has no CUDA"));
+}
+
+void Tensor::set_data(const Tensor& data) {
+  ISKRA_CHECK(defined(), "set_data: this Tensor is undefined; assign to it instead");
+  const auto& from = defined_impl(data);
+  ISKRA_CHECK(!data.impl()->meta || !data.impl()->meta->node,
+              "set_data: the new value is part of a graph; pass value.detach()");
+  impl_->storage = from.storage;
+  impl_->offset = from.offset;
+  impl_->shape = from.shape;
+  impl_->stride = from.stride;
+  impl_->dtype = from.dtype;
+  if (!impl_->meta) return;
+  impl_->meta->grad = {};
+  detail::describe(*impl_->meta, *impl_);
+}
+
+}  // namespace iskra

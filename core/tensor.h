@@ -1,0 +1,154 @@
+// Tensor: shape, strides, element type, device and storage behind a cheap handle.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <iskra/core/context.h>
+#include <iskra/core/device.h>
+#include <iskra/kernels/base.h>
+#include <iskra/kernels/check.h>
+
+namespace iskra {
+
+class Tensor;
+
+namespace detail {
+struct TensorImpl;
+struct GradMeta;
+}  // namespace detail
+
+/// Order of a tensor's elements in memory. Images are (N,C,H,W) in shape and channels_last in memory.
+enum class Layout : uint8_t { row_major, channels_last };
+
+struct TensorOptions {
+  DType dtype = DType::f32;
+  Device device = Device::cpu();
+  Layout layout = Layout::row_major;
+};
+
+/// A handle: copying shares the data. Views share storage. A default-constructed Tensor is undefined.
+class Tensor {
+ public:
+  Tensor() = default;
+
+  // --- creation (never recorded) ----------------------------------------------------------------------------------
+  static Tensor empty(const Shape& shape, TensorOptions options = {});
+  static Tensor full(const Shape& shape, double value, TensorOptions options = {});
+  static Tensor zeros(const Shape& shape, TensorOptions options = {}) { return full(shape, 0, options); }
+  static Tensor ones(const Shape& shape, TensorOptions options = {}) { return full(shape, 1, options); }
+  /// Same shape, dtype, device and (when dense) the same layout as `like`.
+  static Tensor empty_like(const Tensor& like);
+  static Tensor zeros_like(const Tensor& like);
+  /// Copies row-major values; `values.size()` must be the product of `shape`.
+  template <class T>
+  static Tensor of(std::span<const T> values, const Shape& shape, Device device = Device::cpu()) {
+    return from_bytes(values.data(), values.size(), dtype_of<T>, shape, device);
+  }
+  template <class T>
+  static Tensor of(const std::vector<T>& values, const Shape& shape, Device device = Device::cpu()) {
+    return of(std::span<const T>(values), shape, device);
+  }
+  template <class T>
+  static Tensor of(std::initializer_list<T> values, const Shape& shape, Device device = Device::cpu()) {
+    return of(std::span<const T>(values.begin(), values.size()), shape, device);
+  }
+  static Tensor from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device);
+
+  // --- what it is -------------------------------------------------------------------------------------------------
+  bool defined() const { return impl_ != nullptr; }
+  explicit operator bool() const { return defined(); }
+  const Shape& shape() const;
+  const Shape& strides() const;
+  int rank() const { return shape().rank(); }
+  int64_t numel() const { return shape().numel(); }
+  /// Size of one axis; negative counts from the end.
+  int64_t size(int axis) const;
+  DType dtype() const;
+  Device device() const;
+  bool is_contiguous() const;     ///< dense, row-major
+  bool is_channels_last() const;  ///< rank 4, dense, (N,H,W,C) in memory
+  bool is_dense() const;          ///< no holes and no overlaps, axes in any order
+  size_t bytes() const { return static_cast<size_t>(numel()) * size_of(dtype()); }
+  /// "f32 (2, 3) cpu"
+  std::string str() const;
+
+  // --- elements ---------------------------------------------------------------------------------------------------
+  /// Memory of the first element; the dtype must match (checked). Host pointers only.
+  template <class T>
+  T* data() {
+    return static_cast<T*>(checked_data(dtype_of<T>));
+  }
+  template <class T>
+  const T* data() const {
+    return static_cast<const T*>(checked_data(dtype_of<T>));
+  }
+  void* raw_data() const;
+  /// The only element of a one-element tensor, converted to double.
+  double item() const;
+  /// All elements in row-major order on the host.
+  template <class T>
+  std::vector<T> to_vector() const {
+    std::vector<T> out(static_cast<size_t>(numel()));
+    copy_to_host(out.data(), dtype_of<T>);
+    return out;
+  }
+  /// Overwrites the elements with those of `source` (same shape; converted; not recorded).
+  void copy_from(const Tensor& source);
+  void fill(double value);
+  kernels::View view() const;
+  kernels::MutView mut() const;
+
+  // --- views and copies (recorded; ops_shape.cpp) -----------------------------------------------------------------
+  /// One size may be -1. A view where strides allow it, else a copy.
+  Tensor reshape(const Shape& shape) const;
+  /// Joins the axes first … last (inclusive; negative counts from the end).
+  Tensor flatten(int first = 0, int last = -1) const;
+  Tensor transpose(int a, int b) const;
+  Tensor permute(const Shape& axes) const;
+  /// Elements start … start+length-1 of one axis.
+  Tensor narrow(int axis, int64_t start, int64_t length) const;
+  Tensor squeeze(int axis) const;
+  Tensor unsqueeze(int axis) const;
+  Tensor expand(const Shape& shape) const;
+  /// Itself when already dense in that layout, else a copy.
+  Tensor contiguous(Layout layout = Layout::row_major) const;
+  /// A copy with memory of its own.
+  Tensor clone() const;
+  Tensor to(DType dtype) const;
+  Tensor to(Device device) const;
+
+  // --- autograd ---------------------------------------------------------------------------------------------------
+  bool requires_grad() const;
+  /// Makes a leaf record (or not) what is computed from it. Returns itself.
+  Tensor& set_requires_grad(bool on = true);
+  bool is_leaf() const;
+  /// The leaf's accumulated gradient; undefined when there is none.
+  Tensor grad() const;
+  void set_grad(const Tensor& grad);
+  void clear_grad();
+  /// Called once per backward pass, after this leaf's last contribution; the gradient is in grad().
+  void on_gradient(std::function<void(Tensor& leaf)> hook);
+  /// The same data without a graph.
+  Tensor detach() const;
+  /// Computes the gradients of every leaf this one-element tensor depends on; see autograd.h.
+  void backward() const;
+  void backward(const Tensor& grad) const;
+  /// Replaces data, shape and device in place: every handle of this tensor sees it (parameters keep their identity).
+  void set_data(const Tensor& data);
+  /// True when both handles mean the same tensor object.
+  bool same(const Tensor& other) const { return impl_ == other.impl_; }
+
+  // --- for ops ----------------------------------------------------------------------------------------------------
+  explicit Tensor(std::shared_ptr<detail::TensorImpl> impl) : impl_(std::move(impl)) {}
+  const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }
+
+ private:
+  void* checked_data(DType dtype) const;
+  void copy_to_host(void* out, DType dtype) const;
+  std::shared_ptr<detail::TensorImpl> impl_;
+};
+
+}  // namespace iskra
