@@ -1,5 +1,5 @@
-// One pool per device. Size classes are four steps per power of two, so at most a fifth of a block is wasted. Sanitizer
-// builds do not cache: a use after free must stay one.
+// One pool per device. Size classes are four steps per power of two, so at most a fifth of a block is wasted.
+// Sanitizer builds do not cache: a use after free must stay one.
 #include <iskra/core/allocator.h>
 
 #include <bit>
@@ -21,7 +21,8 @@ constexpr bool kCaching = true;
 #endif
 
 size_t size_class(size_t bytes) {
-  if (bytes <= 4 * kAlignment) return (bytes + kAlignment - 1) / kAlignment * kAlignment + (bytes == 0 ? kAlignment : 0);
+  if (bytes <= 4 * kAlignment)
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment + (bytes == 0 ? kAlignment : 0);
   size_t step = std::bit_floor(bytes - 1) / 4;
   return (bytes + step - 1) / step * step;
 }
@@ -31,7 +32,8 @@ std::string mebibytes(size_t bytes) { return std::to_string(bytes >> 20) + " MiB
 class CpuPool {
  public:
   void* allocate(size_t bytes) {
-    ISKRA_CHECK(bytes < (size_t{1} << 62), "out of memory: ", bytes, " bytes wanted at once; use a smaller batch or model");
+    ISKRA_CHECK(bytes < (size_t{1} << 62), "out of memory: ", bytes,
+                " bytes wanted at once; use a smaller batch or model");
     size_t size = size_class(bytes);
     std::lock_guard lock(mutex_);
     void* block = take(size);

@@ -1,5 +1,5 @@
-// The caching allocator: freed blocks are kept by size class and handed out again, so that a training step after the
-// first asks the system for nothing.
+// The caching allocator: freed blocks are kept by size class and handed out again, so that a training step
+// after the first asks the system for nothing.
 #pragma once
 
 #include <cstddef>

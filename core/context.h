@@ -1,5 +1,5 @@
-// What is ambient on a thread: gradient recording, thread budget, kernel provider. Graph nodes capture it, so that a
-// backward pass runs under the settings of its forward pass.
+// What is ambient on a thread: gradient recording, thread budget, kernel provider. Graph nodes capture it, so
+// that a backward pass runs under the settings of its forward pass.
 #pragma once
 
 #include <iskra/kernels/base.h>

@@ -1,5 +1,5 @@
-// The second of three hops: picks the device tag; C++ overload resolution on it is the dispatcher. Included by .cpp
-// files only; the single place that knows whether CUDA is built in.
+// The second of three hops: picks the device tag; C++ overload resolution on it is the dispatcher. Included
+// by .cpp files only; the single place that knows whether CUDA is built in.
 #pragma once
 
 #include <vector>

@@ -11,7 +11,8 @@ namespace iskra {
 using Conv2dOptions = kernels::Conv2d;
 using Pool2dOptions = kernels::Pool2d;
 
-// --- pointwise: neg exp log sqrt square tanh sigmoid relu gelu(x); add sub mul div(a, b) ---------------------------
+// --- pointwise: neg exp log sqrt square tanh sigmoid relu gelu(x); add sub mul div(a, b)
+// ---------------------------
 #define ISKRA_DECLARE_UNARY(name, doc) Tensor name(const Tensor& x);
 ISKRA_UNARY_OPS(ISKRA_DECLARE_UNARY)
 #undef ISKRA_DECLARE_UNARY
@@ -34,7 +35,8 @@ Tensor operator-(double a, const Tensor& b);
 Tensor operator*(double a, const Tensor& b);
 Tensor operator/(double a, const Tensor& b);
 
-// --- reductions ----------------------------------------------------------------------------------------------------
+// --- reductions
+// ----------------------------------------------------------------------------------------------------
 /// Over the given axes (all when empty); `keep` leaves axes of size 1.
 Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
@@ -43,32 +45,38 @@ Tensor sum_to(const Tensor& x, const Shape& shape);
 /// Place of the first largest value along the last axis: i64, no gradient.
 Tensor argmax(const Tensor& x);
 
-// --- shape (the other views are methods of Tensor) -----------------------------------------------------------------
+// --- shape (the other views are methods of Tensor)
+// -----------------------------------------------------------------
 /// Joins tensors that agree in all other axes.
 Tensor cat(const std::vector<Tensor>& xs, int axis);
 
-// --- products ------------------------------------------------------------------------------------------------------
+// --- products
+// ------------------------------------------------------------------------------------------------------
 /// a (...,M,K) times b (...,K,N); leading axes broadcast; transposed views cost nothing.
 Tensor matmul(const Tensor& a, const Tensor& b);
 /// x (...,C) times weight (K,C) transposed, plus bias (K) or nothing: (...,K).
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-// --- neural-network ops --------------------------------------------------------------------------------------------
+// --- neural-network ops
+// --------------------------------------------------------------------------------------------
 /// x (N,C,H,W), weight (K,C/groups,R,S), bias (K) or nothing: (N,K,OH,OW), channels-last in memory.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const Conv2dOptions& options = {});
 /// x (N,C,H,W); gradients go to the first largest element of each window.
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options = {});
 /// Over the last axis of x (...,C); weight (C) and bias (C) or nothing. Ba, Kiros & Hinton 2016.
 Tensor layer_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-6);
 Tensor softmax(const Tensor& x, int axis = -1);
-/// softmax(scale * q k^T) v for q (N,NH,T,HD), k v (N,NH,TK,HD); scale defaults to 1/sqrt(HD). Memory is linear in T.
+/// softmax(scale * q k^T) v for q (N,NH,T,HD), k v (N,NH,TK,HD); scale defaults to 1/sqrt(HD). Memory is
+/// linear in T.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale = 0);
 /// The same on packed qkv (N,T,3C), rows [q|k|v] and head-major inside, as timm packs it: (N,T,C).
 Tensor packed_attention(const Tensor& qkv, int64_t heads, double scale = 0);
-/// Mean over rows of the cross-entropy of logits (M,C) with labels i64 (M) in [0,C). `smoothing` in [0,1) mixes in the
-/// uniform distribution.
+/// Mean over rows of the cross-entropy of logits (M,C) with labels i64 (M) in [0,C). `smoothing` in [0,1)
+/// mixes in the uniform distribution.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing = 0);
-/// Zeroes elements with probability p and scales the others by 1/(1-p). Draws from the ambient RngScope. p 0: itself.
+/// Zeroes elements with probability p and scales the others by 1/(1-p). Draws from the ambient RngScope. p 0:
+/// itself.
 Tensor dropout(const Tensor& x, double p);
 /// Pictures u8 (N,H,W,C) to floating (N,C,H,W), channels-last: (x/255 - mean[c]) / std[c]. No gradient.
 Tensor normalize_images(const Tensor& pictures, const std::vector<float>& mean, const std::vector<float>& std,

@@ -15,7 +15,8 @@ namespace {
 
 Tensor unary(UnaryOp op, const Tensor& x) {
   const char* name = name_of(op);
-  ISKRA_CHECK(is_floating(x.dtype()), name, ": the input is ", x.str(), "; convert it to a floating dtype first");
+  ISKRA_CHECK(is_floating(x.dtype()), name, ": the input is ", x.str(),
+              "; convert it to a floating dtype first");
   Tensor y = Tensor::empty_like(x);
   launch(x.device(), [&](auto on) { kernels::unary(on, op, x.view(), y.mut()); });
   kernels::BackwardReads reads = kernels::backward_reads(op);
@@ -51,7 +52,8 @@ void check_pair(const char* name, const Tensor& a, const Tensor& b) {
 
 Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
   const char* name = name_of(op);
-  ISKRA_CHECK(is_floating(a.dtype()), name, ": the operand is ", a.str(), "; convert it to a floating dtype first");
+  ISKRA_CHECK(is_floating(a.dtype()), name, ": the operand is ", a.str(),
+              "; convert it to a floating dtype first");
   check_pair(name, a, b);
   Shape shape = broadcast_shapes(a.shape(), b.shape(), name);
   Tensor y = empty_broadcast(a, b, shape);
@@ -66,8 +68,8 @@ Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
                   Tensor da = wanted[0] ? Tensor::empty_like(dy) : Tensor();
                   Tensor db = wanted[1] ? Tensor::empty_like(dy) : Tensor();
                   launch(dy.device(), [&](auto on) {
-                    kernels::binary_backward(on, op, view_or_none(a), view_or_none(b), dy.view(), mut_or_none(da),
-                                             mut_or_none(db));
+                    kernels::binary_backward(on, op, view_or_none(a), view_or_none(b), dy.view(),
+                                             mut_or_none(da), mut_or_none(db));
                   });
                   if (wanted[0]) to.give(0, sum_to(da, a_shape));
                   if (wanted[1]) to.give(1, sum_to(db, b_shape));
@@ -86,7 +88,8 @@ Tensor reduced(const Tensor& x, const Shape& kept, double scale) {
 }
 
 Tensor reduce(const char* name, const Tensor& x, const std::vector<int>& axes, bool keep, bool mean) {
-  ISKRA_CHECK(is_floating(x.dtype()), name, ": the input is ", x.str(), "; convert it to a floating dtype first");
+  ISKRA_CHECK(is_floating(x.dtype()), name, ": the input is ", x.str(),
+              "; convert it to a floating dtype first");
   Shape kept = x.shape();
   bool chosen[Shape::kMaxRank] = {};
   for (int axis : axes) {
@@ -132,8 +135,12 @@ Tensor operator-(double a, const Tensor& b) { return sub(scalar_like(b, a), b); 
 Tensor operator*(double a, const Tensor& b) { return mul(scalar_like(b, a), b); }
 Tensor operator/(double a, const Tensor& b) { return div(scalar_like(b, a), b); }
 
-Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) { return reduce("sum", x, axes, keep, false); }
-Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) { return reduce("mean", x, axes, keep, true); }
+Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  return reduce("sum", x, axes, keep, false);
+}
+Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  return reduce("mean", x, axes, keep, true);
+}
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
@@ -149,8 +156,10 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 }
 
 Tensor argmax(const Tensor& x) {
-  ISKRA_CHECK(x.rank() >= 1 && x.shape().back() > 0, "argmax: the input is ", x.str(), "; its last axis must not be empty");
-  ISKRA_CHECK(is_floating(x.dtype()), "argmax: the input is ", x.str(), "; convert it to a floating dtype first");
+  ISKRA_CHECK(x.rank() >= 1 && x.shape().back() > 0, "argmax: the input is ", x.str(),
+              "; its last axis must not be empty");
+  ISKRA_CHECK(is_floating(x.dtype()), "argmax: the input is ", x.str(),
+              "; convert it to a floating dtype first");
   NoGrad no_grad;
   Tensor rows = x.contiguous();
   Shape shape = x.shape();

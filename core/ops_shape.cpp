@@ -13,8 +13,9 @@ using detail::view_of;
 
 namespace {
 
-// Strides that give x the new shape without moving an element; false when there are none. Walks both shapes from the
-// last axis: every run of old axes that lie densely inside each other must be covered exactly by new axes.
+// Strides that give x the new shape without moving an element; false when there are none. Walks both shapes
+// from the last axis: every run of old axes that lie densely inside each other must be covered exactly by new
+// axes.
 bool strides_for(const Tensor& x, const Shape& shape, Shape* stride) {
   *stride = contiguous_strides(shape);
   if (x.numel() == 0 || x.is_contiguous()) return true;
@@ -93,7 +94,8 @@ Tensor Tensor::flatten(int first, int last) const {
 }
 
 Tensor Tensor::permute(const Shape& axes) const {
-  ISKRA_CHECK(axes.rank() == rank(), "permute: ", axes, " names ", axes.rank(), " axes of a tensor of rank ", rank());
+  ISKRA_CHECK(axes.rank() == rank(), "permute: ", axes, " names ", axes.rank(), " axes of a tensor of rank ",
+              rank());
   Shape sizes = axes;
   Shape strides_out = axes;
   Shape inverse = Shape::filled(rank(), -1);
@@ -132,7 +134,8 @@ Tensor Tensor::narrow(int axis, int64_t start, int64_t length) const {
 
 Tensor Tensor::squeeze(int axis) const {
   int at = normal_axis(axis, rank(), "squeeze");
-  ISKRA_CHECK(shape()[at] == 1, "squeeze: axis ", axis, " of shape ", shape(), " has size ", shape()[at], ", not 1");
+  ISKRA_CHECK(shape()[at] == 1, "squeeze: axis ", axis, " of shape ", shape(), " has size ", shape()[at],
+              ", not 1");
   Shape sizes = shape();
   Shape strides_out = strides();
   sizes.erase(at);
@@ -154,8 +157,8 @@ Tensor Tensor::unsqueeze(int axis) const {
 }
 
 Tensor Tensor::expand(const Shape& wide) const {
-  ISKRA_CHECK(wide.rank() >= rank() && broadcast_shapes(shape(), wide, "expand") == wide, "expand: shape ", shape(),
-              " does not broadcast to ", wide);
+  ISKRA_CHECK(wide.rank() >= rank() && broadcast_shapes(shape(), wide, "expand") == wide, "expand: shape ",
+              shape(), " does not broadcast to ", wide);
   int extra = wide.rank() - rank();
   Shape strides_out = Shape::filled(wide.rank(), 0);
   for (int i = 0; i < rank(); ++i) {
@@ -200,8 +203,9 @@ Tensor cat(const std::vector<Tensor>& xs, int axis) {
     Shape other = x.shape();
     bool same_rank = other.rank() == first.rank();
     if (same_rank) other[at] = first.shape()[at];
-    ISKRA_CHECK(same_rank && other == first.shape() && x.dtype() == first.dtype() && x.device() == first.device(),
-                "cat: the tensors ", first.str(), " and ", x.str(), " differ in more than axis ", axis);
+    ISKRA_CHECK(
+        same_rank && other == first.shape() && x.dtype() == first.dtype() && x.device() == first.device(),
+        "cat: the tensors ", first.str(), " and ", x.str(), " differ in more than axis ", axis);
     shape[at] += x.shape()[at];
   }
   Tensor y = Tensor::empty(shape, {.dtype = first.dtype(), .device = first.device()});

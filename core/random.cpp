@@ -32,7 +32,8 @@ uint64_t hash(std::string_view name) {
 
 template <class Fill>
 Tensor drawn(const Shape& shape, TensorOptions options, Fill fill) {
-  ISKRA_CHECK(is_floating(options.dtype), "random: a ", name_of(options.dtype), " tensor cannot hold random reals");
+  ISKRA_CHECK(is_floating(options.dtype), "random: a ", name_of(options.dtype),
+              " tensor cannot hold random reals");
   Tensor y = Tensor::empty(shape, options);
   RngDraw draw(0);
   detail::launch(y.device(), [&](auto on) { fill(on, y.mut(), draw.key()); });

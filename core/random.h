@@ -10,8 +10,8 @@
 
 namespace iskra {
 
-/// The ambient key of every random op on this thread: seed, step, and the index of the batch's first sample in the
-/// unsharded batch. The step lies on the device and can be advanced without a new scope.
+/// The ambient key of every random op on this thread: seed, step, and the index of the batch's first sample
+/// in the unsharded batch. The step lies on the device and can be advanced without a new scope.
 class RngScope {
  public:
   struct Options {
@@ -30,13 +30,14 @@ class RngScope {
  private:
   friend struct RngDraw;
   Options options_;
-  Tensor step_;                                  // i64 ()
+  Tensor step_;                                   // i64 ()
   std::unordered_map<uint64_t, uint64_t> calls_;  // draws made so far at each place
   RngScope* before_;
   uint64_t place_before_;
 };
 
-/// Enters a named place (a module): random ops inside are keyed by the path of names and their number within it.
+/// Enters a named place (a module): random ops inside are keyed by the path of names and their number within
+/// it.
 class RngPlace {
  public:
   explicit RngPlace(std::string_view name);
@@ -48,8 +49,8 @@ class RngPlace {
   uint64_t place_before_;
 };
 
-/// One draw: the key of the next random op at this place. `per_sample` is the number of elements one sample of the
-/// batch has. Keep it alive as long as its key is used (a closure copies it).
+/// One draw: the key of the next random op at this place. `per_sample` is the number of elements one sample
+/// of the batch has. Keep it alive as long as its key is used (a closure copies it).
 struct RngDraw {
   explicit RngDraw(int64_t per_sample);
   kernels::RngKey key() const;

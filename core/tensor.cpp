@@ -15,21 +15,22 @@ Storage::Storage(Device on, size_t size) : device(on), bytes(size), data(allocat
 Storage::~Storage() { deallocate(device, data, bytes); }
 
 Tensor view_of(const Tensor& x, const Shape& shape, const Shape& stride, int64_t extra_offset) {
-  auto impl = std::make_shared<TensorImpl>(TensorImpl{x.impl()->storage, x.impl()->offset + extra_offset, shape, stride,
-                                                      x.dtype(), nullptr});
+  auto impl = std::make_shared<TensorImpl>(
+      TensorImpl{x.impl()->storage, x.impl()->offset + extra_offset, shape, stride, x.dtype(), nullptr});
   return Tensor(std::move(impl));
 }
 
 int normal_axis(int axis, int rank, const char* op) {
-  ISKRA_CHECK(axis >= -rank && axis < rank, op, ": axis ", axis, " is outside a tensor of rank ", rank, "; use ", -rank,
-              " to ", rank - 1);
+  ISKRA_CHECK(axis >= -rank && axis < rank, op, ": axis ", axis, " is outside a tensor of rank ", rank,
+              "; use ", -rank, " to ", rank - 1);
   return axis < 0 ? axis + rank : axis;
 }
 
 namespace {
 
 const TensorImpl& defined_impl(const Tensor& x) {
-  ISKRA_CHECK(x.defined(), "this Tensor is undefined (default-constructed, or moved from); give it a value first");
+  ISKRA_CHECK(x.defined(),
+              "this Tensor is undefined (default-constructed, or moved from); give it a value first");
   return *x.impl();
 }
 
@@ -37,11 +38,12 @@ size_t checked_bytes(const Shape& shape, DType dtype) {
   int64_t count = 1;
   for (int64_t size : shape) {
     ISKRA_CHECK(size >= 0, "Tensor: size ", size, " in shape ", shape, " is negative");
-    ISKRA_CHECK(!__builtin_mul_overflow(count, size, &count), "Tensor: shape ", shape, " has more than 2^63 elements");
+    ISKRA_CHECK(!__builtin_mul_overflow(count, size, &count), "Tensor: shape ", shape,
+                " has more than 2^63 elements");
   }
   int64_t bytes = 0;
-  ISKRA_CHECK(!__builtin_mul_overflow(count, static_cast<int64_t>(size_of(dtype)), &bytes), "Tensor: shape ", shape,
-              " needs more than 2^63 bytes");
+  ISKRA_CHECK(!__builtin_mul_overflow(count, static_cast<int64_t>(size_of(dtype)), &bytes), "Tensor: shape ",
+              shape, " needs more than 2^63 bytes");
   return static_cast<size_t>(bytes);
 }
 
@@ -73,7 +75,8 @@ Tensor Tensor::empty(const Shape& shape, TensorOptions options) {
   auto impl = std::make_shared<detail::TensorImpl>();
   impl->storage = std::make_shared<detail::Storage>(options.device, bytes);
   impl->shape = shape;
-  impl->stride = options.layout == Layout::row_major ? contiguous_strides(shape) : channels_last_strides(shape);
+  impl->stride =
+      options.layout == Layout::row_major ? contiguous_strides(shape) : channels_last_strides(shape);
   impl->dtype = options.dtype;
   return Tensor(std::move(impl));
 }
@@ -98,8 +101,8 @@ Tensor Tensor::zeros_like(const Tensor& like) {
 
 Tensor Tensor::from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device) {
   Tensor host = empty(shape, {.dtype = dtype});
-  ISKRA_CHECK(static_cast<int64_t>(count) == shape.numel(), "Tensor::of: ", count, " values for shape ", shape,
-              ", which has ", shape.numel());
+  ISKRA_CHECK(static_cast<int64_t>(count) == shape.numel(), "Tensor::of: ", count, " values for shape ",
+              shape, ", which has ", shape.numel());
   if (count > 0) std::memcpy(host.raw_data(), values, host.bytes());
   return host.to(device);
 }
@@ -130,7 +133,8 @@ void* Tensor::checked_data(DType wanted) const {
 }
 
 double Tensor::item() const {
-  ISKRA_CHECK(numel() == 1, "item: the tensor has shape ", shape(), "; only a one-element tensor is a number");
+  ISKRA_CHECK(numel() == 1, "item: the tensor has shape ", shape(),
+              "; only a one-element tensor is a number");
   double value = 0;
   copy_to_host(&value, DType::f64);
   return value;
@@ -143,7 +147,8 @@ void Tensor::copy_to_host(void* out, DType wanted) const {
 }
 
 void Tensor::copy_from(const Tensor& source) {
-  ISKRA_CHECK(source.shape() == shape(), "copy_from: the source has shape ", source.shape(), ", this tensor ", shape());
+  ISKRA_CHECK(source.shape() == shape(), "copy_from: the source has shape ", source.shape(), ", this tensor ",
+              shape());
   detail::launch(device(), [&](auto on) { kernels::copy(on, source.view(), mut()); });
 }
 

@@ -34,7 +34,8 @@ class Tensor {
  public:
   Tensor() = default;
 
-  // --- creation (never recorded) ----------------------------------------------------------------------------------
+  // --- creation (never recorded)
+  // ----------------------------------------------------------------------------------
   static Tensor empty(const Shape& shape, TensorOptions options = {});
   static Tensor full(const Shape& shape, double value, TensorOptions options = {});
   static Tensor zeros(const Shape& shape, TensorOptions options = {}) { return full(shape, 0, options); }
@@ -57,7 +58,8 @@ class Tensor {
   }
   static Tensor from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device);
 
-  // --- what it is -------------------------------------------------------------------------------------------------
+  // --- what it is
+  // -------------------------------------------------------------------------------------------------
   bool defined() const { return impl_ != nullptr; }
   explicit operator bool() const { return defined(); }
   const Shape& shape() const;
@@ -75,7 +77,8 @@ class Tensor {
   /// "f32 (2, 3) cpu"
   std::string str() const;
 
-  // --- elements ---------------------------------------------------------------------------------------------------
+  // --- elements
+  // ---------------------------------------------------------------------------------------------------
   /// Memory of the first element; the dtype must match (checked). Host pointers only.
   template <class T>
   T* data() {
@@ -101,7 +104,8 @@ class Tensor {
   kernels::View view() const;
   kernels::MutView mut() const;
 
-  // --- views and copies (recorded; ops_shape.cpp) -----------------------------------------------------------------
+  // --- views and copies (recorded; ops_shape.cpp)
+  // -----------------------------------------------------------------
   /// One size may be -1. A view where strides allow it, else a copy.
   Tensor reshape(const Shape& shape) const;
   /// Joins the axes first … last (inclusive; negative counts from the end).
@@ -120,7 +124,8 @@ class Tensor {
   Tensor to(DType dtype) const;
   Tensor to(Device device) const;
 
-  // --- autograd ---------------------------------------------------------------------------------------------------
+  // --- autograd
+  // ---------------------------------------------------------------------------------------------------
   bool requires_grad() const;
   /// Makes a leaf record (or not) what is computed from it. Returns itself.
   Tensor& set_requires_grad(bool on = true);
@@ -136,12 +141,14 @@ class Tensor {
   /// Computes the gradients of every leaf this one-element tensor depends on; see autograd.h.
   void backward() const;
   void backward(const Tensor& grad) const;
-  /// Replaces data, shape and device in place: every handle of this tensor sees it (parameters keep their identity).
+  /// Replaces data, shape and device in place: every handle of this tensor sees it (parameters keep their
+  /// identity).
   void set_data(const Tensor& data);
   /// True when both handles mean the same tensor object.
   bool same(const Tensor& other) const { return impl_ == other.impl_; }
 
-  // --- for ops ----------------------------------------------------------------------------------------------------
+  // --- for ops
+  // ----------------------------------------------------------------------------------------------------
   explicit Tensor(std::shared_ptr<detail::TensorImpl> impl) : impl_(std::move(impl)) {}
   const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }
 

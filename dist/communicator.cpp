@@ -8,7 +8,8 @@ namespace iskra::dist {
 
 Communicator::Communicator(Transport& transport, std::chrono::milliseconds timeout)
     : transport_(transport), timeout_(timeout) {
-  ISKRA_CHECK(timeout.count() > 0, "Communicator: a timeout of ", timeout.count(), " ms; it must be positive");
+  ISKRA_CHECK(timeout.count() > 0, "Communicator: a timeout of ", timeout.count(),
+              " ms; it must be positive");
 }
 
 // Numbers the call, starts its clock, and puts the operation's name and shape into whatever goes wrong.
@@ -19,7 +20,8 @@ void Communicator::operation(const char* name, const Tensor* x, F&& body) {
   try {
     body();
   } catch (const CommunicationError& error) {
-    std::string what = text(name, x != nullptr ? " of " + x->str() : std::string(), " (call ", sequence_, "): ", error.what());
+    std::string what = text(name, x != nullptr ? " of " + x->str() : std::string(), " (call ", sequence_,
+                            "): ", error.what());
     transport_.abort(what);
     throw CommunicationError(what);
   }
@@ -46,23 +48,28 @@ void Communicator::barrier() {
 
 void Communicator::broadcast(Tensor& x, int root) {
   ISKRA_CHECK(root >= 0 && root < size(), "broadcast: root ", root, " is outside 0 to ", size() - 1);
-  ISKRA_CHECK(x.is_dense() && x.device().is_cpu(), "broadcast: the tensor ", x.str(), " must be dense and on the CPU");
+  ISKRA_CHECK(x.is_dense() && x.device().is_cpu(), "broadcast: the tensor ", x.str(),
+              " must be dense and on the CPU");
   operation("broadcast", &x, [&] {
     // Seen from the root: in round `step` every rank below `step` that has the data sends it `step` further.
     int from_root = (rank() - root + size()) % size();
     for (int step = 1; step < size(); step *= 2) {
-      if (from_root < step && from_root + step < size()) send((rank() + step) % size(), x.raw_data(), x.bytes());
-      if (from_root >= step && from_root < 2 * step) receive((rank() - step + size()) % size(), x.raw_data(), x.bytes());
+      if (from_root < step && from_root + step < size())
+        send((rank() + step) % size(), x.raw_data(), x.bytes());
+      if (from_root >= step && from_root < 2 * step)
+        receive((rank() - step + size()) % size(), x.raw_data(), x.bytes());
     }
   });
 }
 
 void Communicator::all_reduce(Tensor& x) {
   ISKRA_CHECK(is_floating(x.dtype()), "all_reduce: the tensor ", x.str(), " must be floating");
-  ISKRA_CHECK(x.is_dense() && x.device().is_cpu(), "all_reduce: the tensor ", x.str(), " must be dense and on the CPU");
+  ISKRA_CHECK(x.is_dense() && x.device().is_cpu(), "all_reduce: the tensor ", x.str(),
+              " must be dense and on the CPU");
   if (size() == 1) return;
-  // The elements are cut into p chunks. In the first half, chunk c travels from rank c+1 around the ring and each rank
-  // adds its own part, so that rank c ends with the whole sum of chunk c; in the second half finished chunks go round.
+  // The elements are cut into p chunks. In the first half, chunk c travels from rank c+1 around the ring and
+  // each rank adds its own part, so that rank c ends with the whole sum of chunk c; in the second half
+  // finished chunks go round.
   int p = size();
   int64_t n = x.numel();
   auto begin = [&](int chunk) { return n * ((chunk + p) % p) / p; };

@@ -1,5 +1,5 @@
-// Collectives over a Transport. Every call must be made by all ranks, in the same order, with the same shapes.
-// Notation: p ranks, n bytes of the tensor.
+// Collectives over a Transport. Every call must be made by all ranks, in the same order, with the same
+// shapes. Notation: p ranks, n bytes of the tensor.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ struct Traffic {
 
 class Communicator {
  public:
-  /// Every blocking call fails after `timeout`, naming rank, operation and shape. The transport must outlive it.
+  /// Every blocking call fails after `timeout`, naming rank, operation and shape. The transport must outlive
+  /// it.
   explicit Communicator(Transport& transport, std::chrono::milliseconds timeout = std::chrono::seconds(60));
 
   int rank() const { return transport_.rank(); }
@@ -27,8 +28,8 @@ class Communicator {
   void barrier();
   /// Copies the root's elements to all, along a binomial tree.
   void broadcast(Tensor& x, int root);
-  /// x = sum over ranks, in place, by the ring (reduce-scatter, then all-gather): 2(p-1) messages a rank and, when p
-  /// divides the elements, 2(p-1)/p n bytes. All ranks get the same bits, the same in every run.
+  /// x = sum over ranks, in place, by the ring (reduce-scatter, then all-gather): 2(p-1) messages a rank and,
+  /// when p divides the elements, 2(p-1)/p n bytes. All ranks get the same bits, the same in every run.
   void all_reduce(Tensor& x);
 
   const Traffic& traffic() const { return traffic_; }

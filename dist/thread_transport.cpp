@@ -22,7 +22,8 @@ struct Message {
 
 // One ordered queue for every pair of ranks.
 struct Exchange {
-  explicit Exchange(int ranks) : size(ranks), queues(static_cast<size_t>(ranks) * static_cast<size_t>(ranks)) {}
+  explicit Exchange(int ranks)
+      : size(ranks), queues(static_cast<size_t>(ranks) * static_cast<size_t>(ranks)) {}
   std::deque<Message>& queue(int from, int to) { return queues[static_cast<size_t>(from * size + to)]; }
 
   int size;
@@ -34,7 +35,8 @@ struct Exchange {
 
 class ThreadTransport final : public Transport {
  public:
-  ThreadTransport(std::shared_ptr<Exchange> exchange, int rank) : exchange_(std::move(exchange)), rank_(rank) {}
+  ThreadTransport(std::shared_ptr<Exchange> exchange, int rank)
+      : exchange_(std::move(exchange)), rank_(rank) {}
   int rank() const override { return rank_; }
   int size() const override { return exchange_->size; }
 
@@ -58,8 +60,9 @@ class ThreadTransport final : public Transport {
     queue.pop_front();
     lock.unlock();
     if (message.tag != tag || message.bytes.size() != bytes) {
-      throw CommunicationError(text("rank ", rank_, " expected ", bytes, " bytes of its operation ", tag, " from rank ", from,
-                                    ", which sent ", message.bytes.size(), " bytes of its operation ", message.tag,
+      throw CommunicationError(text("rank ", rank_, " expected ", bytes, " bytes of its operation ", tag,
+                                    " from rank ", from, ", which sent ", message.bytes.size(),
+                                    " bytes of its operation ", message.tag,
                                     "; all ranks must make the same calls with the same shapes"));
     }
     if (bytes > 0) std::memcpy(data, message.bytes.data(), bytes);

@@ -1,5 +1,5 @@
-// What carries bytes between ranks. Collectives know nothing else, so a new network is a new Transport and no new
-// algorithm.
+// What carries bytes between ranks. Collectives know nothing else, so a new network is a new Transport and no
+// new algorithm.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,8 @@
 
 namespace iskra::dist {
 
-/// A rank that failed, did not answer in time, or took part in something else. what() names rank, operation and shape.
+/// A rank that failed, did not answer in time, or took part in something else. what() names rank, operation
+/// and shape.
 class CommunicationError : public Error {
  public:
   using Error::Error;
@@ -19,8 +20,8 @@ class CommunicationError : public Error {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// Ordered, reliable messages between `size()` ranks. A message has a tag; receiving one with another tag or length
-/// than expected is an error, because then the ranks disagree on what they are doing.
+/// Ordered, reliable messages between `size()` ranks. A message has a tag; receiving one with another tag or
+/// length than expected is an error, because then the ranks disagree on what they are doing.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -28,7 +29,8 @@ class Transport {
   virtual int size() const = 0;
   /// Takes the bytes and returns (buffered); throws CommunicationError when the peer is gone.
   virtual void send(int to, uint64_t tag, const void* data, size_t bytes) = 0;
-  /// Waits for the next message of `from`; throws CommunicationError after the deadline or when the peer is gone.
+  /// Waits for the next message of `from`; throws CommunicationError after the deadline or when the peer is
+  /// gone.
   virtual void receive(int from, uint64_t tag, void* data, size_t bytes, Deadline deadline) = 0;
   /// Tells every rank that this one gives up; their calls then throw, naming it.
   virtual void abort(const std::string& why) = 0;

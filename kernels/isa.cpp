@@ -67,7 +67,10 @@ Isa isa() {
   return level;
 }
 
-bool onednn_is_capped() { return dnnl_get_effective_cpu_isa() == onednn_isa(isa()); }
+bool onednn_is_capped() {
+  Isa level = isa();  // first: asking oneDNN anything ends its readiness to be capped
+  return dnnl_get_effective_cpu_isa() == onednn_isa(level);
+}
 
 const char* name_of(Isa isa) {
   switch (isa) {

@@ -41,7 +41,8 @@ void truncated_normal(Tensor& w, double std) {
 }
 
 void kaiming_normal(Tensor& w) {
-  ISKRA_CHECK(w.rank() >= 2, "init::kaiming_normal: shape ", w.shape(), " has no fan; it needs two axes or more");
+  ISKRA_CHECK(w.rank() >= 2, "init::kaiming_normal: shape ", w.shape(),
+              " has no fan; it needs two axes or more");
   int64_t fan_out = w.size(0);
   for (int i = 2; i < w.rank(); ++i) fan_out *= w.size(i);
   normal(w, std::sqrt(2.0 / static_cast<double>(fan_out)));

@@ -66,14 +66,15 @@ Tensor MaxPool2d::forward(const Tensor& x) { return max_pool2d(x, options_); }
 
 Attention::Attention(const AttentionConfig& c)
     : qkv(c.width, 3 * c.width, c.qkv_bias), proj(c.width, c.width), heads_(c.heads), drop_(c.dropout) {
-  ISKRA_CHECK(c.heads > 0 && c.width % c.heads == 0, "Attention: width ", c.width, " does not divide into ", c.heads,
-              " heads");
+  ISKRA_CHECK(c.heads > 0 && c.width % c.heads == 0, "Attention: width ", c.width, " does not divide into ",
+              c.heads, " heads");
 }
 
 Tensor Attention::forward(const Tensor& x) { return drop_(proj(packed_attention(qkv(x), heads_))); }
 void Attention::fields(Fields& f) { f("qkv", qkv)("proj", proj)("drop", drop_); }
 
-Mlp::Mlp(const MlpConfig& c) : fc1(c.width, c.hidden), fc2(c.hidden, c.width), drop1_(c.dropout), drop2_(c.dropout) {}
+Mlp::Mlp(const MlpConfig& c)
+    : fc1(c.width, c.hidden), fc2(c.hidden, c.width), drop1_(c.dropout), drop2_(c.dropout) {}
 
 Tensor Mlp::forward(const Tensor& x) { return drop2_(fc2(drop1_(gelu(fc1(x))))); }
 void Mlp::fields(Fields& f) { f("fc1", fc1)("fc2", fc2)("drop1", drop1_)("drop2", drop2_); }

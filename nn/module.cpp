@@ -5,8 +5,8 @@
 
 namespace iskra::nn {
 
-// Tells direct children the names their parent knows them by. Written only when new, so that concurrent evaluation of
-// one model stays free of races.
+// Tells direct children the names their parent knows them by. Written only when new, so that concurrent
+// evaluation of one model stays free of races.
 class NameFields final : public Fields {
  private:
   void parameter_(std::string_view, Tensor&) override {}
@@ -35,8 +35,9 @@ void Module::name_children() {
 
 std::vector<Named> Module::state() {
   std::vector<Named> all;
-  walk(*this, {.on_tensor = [&](const std::string& name, Tensor& tensor, bool) { all.push_back({name, tensor}); },
-               .on_module = {}});
+  walk(*this,
+       {.on_tensor = [&](const std::string& name, Tensor& tensor, bool) { all.push_back({name, tensor}); },
+        .on_module = {}});
   return all;
 }
 
@@ -64,7 +65,8 @@ int64_t Module::parameter_count() {
 
 void Module::train(bool on) {
   training_ = on;
-  walk(*this, {.on_tensor = {}, .on_module = [on](const std::string&, Module& module) { module.training_ = on; }});
+  walk(*this,
+       {.on_tensor = {}, .on_module = [on](const std::string&, Module& module) { module.training_ = on; }});
 }
 
 void Module::to(Device device) {
@@ -73,7 +75,8 @@ void Module::to(Device device) {
 }
 
 void Module::to(DType dtype) {
-  ISKRA_CHECK(is_floating(dtype), "Module::to: parameters cannot be ", name_of(dtype), "; use a floating dtype");
+  ISKRA_CHECK(is_floating(dtype), "Module::to: parameters cannot be ", name_of(dtype),
+              "; use a floating dtype");
   NoGrad no_grad;
   for (Named& each : state()) {
     if (is_floating(each.tensor.dtype())) each.tensor.set_data(each.tensor.to(dtype).detach());

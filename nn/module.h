@@ -1,5 +1,5 @@
-// Module: a model or a part of one. Modules are members of each other; one virtual list of fields gives names,
-// parameters, state, moves between devices, freezing and train/eval.
+// Module: a model or a part of one. Modules are members of each other; one virtual list of fields gives
+// names, parameters, state, moves between devices, freezing and train/eval.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@ namespace iskra::nn {
 
 class Module;
 
-/// A tensor and its full name ("blocks.0.attn.qkv.weight"). The handle is the model's own: writing to it, set_data and
-/// set_requires_grad change the model.
+/// A tensor and its full name ("blocks.0.attn.qkv.weight"). The handle is the model's own: writing to it,
+/// set_data and set_requires_grad change the model.
 struct Named {
   std::string name;
   Tensor tensor;
@@ -40,7 +40,8 @@ class Fields {
     }
     return *this;
   }
-  /// State that is saved but not trained (running statistics). Undefined tensors are skipped, as for parameters.
+  /// State that is saved but not trained (running statistics). Undefined tensors are skipped, as for
+  /// parameters.
   Fields& buffer(std::string_view name, Tensor& state) { return buffer_(name, state), *this; }
 
  private:
@@ -58,7 +59,8 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  /// What the module computes. Call the module itself, not forward: the call names the place of random numbers.
+  /// What the module computes. Call the module itself, not forward: the call names the place of random
+  /// numbers.
   virtual Tensor forward(const Tensor& x);
   Tensor operator()(const Tensor& x);
 
@@ -76,12 +78,13 @@ class Module {
   void eval() { train(false); }
   bool training() const { return training_; }
 
-  /// Moves or converts all parameters and buffers in place; an optimizer made before sees it. Integers keep their dtype.
+  /// Moves or converts all parameters and buffers in place; an optimizer made before sees it. Integers keep
+  /// their dtype.
   void to(Device device);
   void to(DType dtype);
 
-  /// Parameters whose full name matches the glob pattern ("*", "?"), or lies below it ("blocks.0"), no longer take
-  /// part in training; train() does not undo it. Returns how many tensors matched.
+  /// Parameters whose full name matches the glob pattern ("*", "?"), or lies below it ("blocks.0"), no longer
+  /// take part in training; train() does not undo it. Returns how many tensors matched.
   int freeze(const std::string& pattern);
   int unfreeze(const std::string& pattern);
 

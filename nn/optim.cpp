@@ -10,7 +10,8 @@
 
 namespace iskra::nn {
 
-Optimizer::Optimizer(std::vector<Named> parameters, double learning_rate, std::vector<std::string> moment_names)
+Optimizer::Optimizer(std::vector<Named> parameters, double learning_rate,
+                     std::vector<std::string> moment_names)
     : moment_names_(std::move(moment_names)) {
   ISKRA_CHECK(!parameters.empty(), "optimizer: the list of parameters is empty");
   for (Named& parameter : parameters) slots_.push_back({std::move(parameter), {}});
@@ -18,7 +19,8 @@ Optimizer::Optimizer(std::vector<Named> parameters, double learning_rate, std::v
 }
 
 void Optimizer::set_learning_rate(double lr) {
-  ISKRA_CHECK(std::isfinite(lr) && lr >= 0, "optimizer: learning rate ", lr, " must be a finite number, not negative");
+  ISKRA_CHECK(std::isfinite(lr) && lr >= 0, "optimizer: learning rate ", lr,
+              " must be a finite number, not negative");
   learning_rate_ = lr;
 }
 
@@ -36,8 +38,8 @@ void Optimizer::step() {
   for (Slot& slot : slots_) {
     Tensor& w = slot.parameter.tensor;
     if (!w.requires_grad() || !w.grad().defined()) continue;
-    ISKRA_CHECK(w.is_dense() && w.grad().strides() == w.strides(), "optimizer: parameter ", slot.parameter.name,
-                " and its gradient must be dense and laid out alike");
+    ISKRA_CHECK(w.is_dense() && w.grad().strides() == w.strides(), "optimizer: parameter ",
+                slot.parameter.name, " and its gradient must be dense and laid out alike");
     make_moments(slot);
     live.push_back(&slot);
   }
@@ -45,7 +47,8 @@ void Optimizer::step() {
   ++steps_;
   Device device = live.front()->parameter.tensor.device();
   kernels::StepState now{steps_, learning_rate_};
-  Tensor host = Tensor::from_bytes(&now, sizeof now, DType::u8, {static_cast<int64_t>(sizeof now)}, Device::cpu());
+  Tensor host =
+      Tensor::from_bytes(&now, sizeof now, DType::u8, {static_cast<int64_t>(sizeof now)}, Device::cpu());
   if (!step_state_.defined() || !(step_state_.device() == device)) {
     step_state_ = host.to(device);
   } else {
@@ -84,15 +87,15 @@ void Optimizer::load_state(const std::vector<Named>& state, int64_t steps) {
         ISKRA_CHECK(loaded[s].empty(), "optimizer state: ", name, " is missing");
         continue;  // never updated: frozen, or outside of every loss so far
       }
-      ISKRA_CHECK(found->second->shape() == w.shape() && found->second->dtype() == w.dtype(), "optimizer state: ", name,
-                  " is ", found->second->str(), ", the parameter ", w.str());
+      ISKRA_CHECK(found->second->shape() == w.shape() && found->second->dtype() == w.dtype(),
+                  "optimizer state: ", name, " is ", found->second->str(), ", the parameter ", w.str());
       Tensor copy = Tensor::empty_like(w);
       copy.copy_from(found->second->to(w.device()));
       loaded[s].push_back(copy);
       ++used;
     }
-    ISKRA_CHECK(loaded[s].empty() || loaded[s].size() == moment_names_.size(), "optimizer state: a moment of ",
-                slots_[s].parameter.name, " is missing");
+    ISKRA_CHECK(loaded[s].empty() || loaded[s].size() == moment_names_.size(),
+                "optimizer state: a moment of ", slots_[s].parameter.name, " is missing");
   }
   ISKRA_CHECK(used == given.size(), "optimizer state: ", given.size() - used,
               " tensors belong to no parameter of this model; it was saved by another model or optimizer");
@@ -112,16 +115,17 @@ AdamW::AdamW(std::vector<Named> parameters, const AdamWConfig& config)
     : Optimizer(std::move(parameters), config.lr, {"m", "v"}), config_(config) {
   bool betas = config.beta1 >= 0 && config.beta1 < 1 && config.beta2 >= 0 && config.beta2 < 1;
   ISKRA_CHECK(betas, "AdamW: betas ", config.beta1, " and ", config.beta2, " must be in [0, 1)");
-  ISKRA_CHECK(config.eps > 0 && config.weight_decay >= 0, "AdamW: eps ", config.eps, " must be positive, weight decay ",
-              config.weight_decay, " not negative");
+  ISKRA_CHECK(config.eps > 0 && config.weight_decay >= 0, "AdamW: eps ", config.eps,
+              " must be positive, weight decay ", config.weight_decay, " not negative");
 }
 
 void AdamW::update(const std::vector<Slot*>& slots, const kernels::StepState* state) {
   std::vector<kernels::AdamWTensor> tensors;
   for (Slot* slot : slots) {
     Tensor& w = slot->parameter.tensor;
-    tensors.push_back({w.raw_data(), w.grad().raw_data(), slot->moments[0].raw_data(), slot->moments[1].raw_data(),
-                       w.numel(), w.dtype(), decay_of(w, config_.weight_decay, config_.decay_all), 1.0F});
+    tensors.push_back({w.raw_data(), w.grad().raw_data(), slot->moments[0].raw_data(),
+                       slot->moments[1].raw_data(), w.numel(), w.dtype(),
+                       decay_of(w, config_.weight_decay, config_.decay_all), 1.0F});
   }
   kernels::AdamWOptions options{config_.beta1, config_.beta2, config_.eps};
   detail::launch(slots.front()->parameter.tensor.device(), [&](auto on) {
@@ -133,7 +137,8 @@ SGD::SGD(std::vector<Named> parameters, const SGDConfig& config)
     : Optimizer(std::move(parameters), config.lr,
                 config.momentum > 0 ? std::vector<std::string>{"velocity"} : std::vector<std::string>{}),
       config_(config) {
-  ISKRA_CHECK(config.momentum >= 0 && config.momentum < 1, "SGD: momentum ", config.momentum, " must be in [0, 1)");
+  ISKRA_CHECK(config.momentum >= 0 && config.momentum < 1, "SGD: momentum ", config.momentum,
+              " must be in [0, 1)");
   ISKRA_CHECK(config.weight_decay >= 0, "SGD: weight decay ", config.weight_decay, " must not be negative");
   ISKRA_CHECK(!config.nesterov || config.momentum > 0, "SGD: Nesterov's method needs a momentum above 0");
 }
@@ -147,15 +152,16 @@ void SGD::update(const std::vector<Slot*>& slots, const kernels::StepState* stat
                        decay_of(w, config_.weight_decay, config_.decay_all), 1.0F});
   }
   detail::launch(slots.front()->parameter.tensor.device(), [&](auto on) {
-    kernels::sgd(on, tensors.data(), static_cast<int64_t>(tensors.size()), static_cast<float>(config_.momentum),
-                 config_.nesterov, state);
+    kernels::sgd(on, tensors.data(), static_cast<int64_t>(tensors.size()),
+                 static_cast<float>(config_.momentum), config_.nesterov, state);
   });
 }
 
 double WarmupCosine::at(int64_t step) const {
   if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
   if (step >= total) return floor;
-  double progress = static_cast<double>(step - warmup) / static_cast<double>(std::max<int64_t>(total - warmup, 1));
+  double progress =
+      static_cast<double>(step - warmup) / static_cast<double>(std::max<int64_t>(total - warmup, 1));
   return floor + (peak - floor) * 0.5 * (1 + std::cos(std::numbers::pi * progress));
 }
 

@@ -15,7 +15,8 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update; parameters without a gradient, or frozen, are left alone. Throws when no parameter has a gradient.
+  /// One update; parameters without a gradient, or frozen, are left alone. Throws when no parameter has a
+  /// gradient.
   void step();
   void clear_gradients();
   double learning_rate() const { return learning_rate_; }
@@ -48,7 +49,8 @@ class Optimizer {
 
 struct AdamWConfig {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
-  bool decay_all = false;  ///< also decay biases, norms and other tensors of rank 0 or 1 (PyTorch does; timm does not)
+  bool decay_all =
+      false;  ///< also decay biases, norms and other tensors of rank 0 or 1 (PyTorch does; timm does not)
 };
 /// Loshchilov & Hutter 2019.
 class AdamW : public Optimizer {
@@ -73,8 +75,8 @@ class SGD : public Optimizer {
   SGDConfig config_;
 };
 
-/// Linear warm-up from 0 (exclusive) to `peak`, then half a cosine down to `floor` at `total` steps (Loshchilov &
-/// Hutter 2017). Steps count from 0.
+/// Linear warm-up from 0 (exclusive) to `peak`, then half a cosine down to `floor` at `total` steps
+/// (Loshchilov & Hutter 2017). Steps count from 0.
 struct WarmupCosine {
   double peak = 1e-3, floor = 0;
   int64_t warmup = 0, total = 1;

@@ -13,8 +13,8 @@ struct Visitor {
   std::function<void(const std::string& name, Module& module)> on_module;
 };
 
-/// Calls the visitor for every defined tensor and every module below `root` (not for root itself), in field order,
-/// with full names.
+/// Calls the visitor for every defined tensor and every module below `root` (not for root itself), in field
+/// order, with full names.
 void walk(Module& root, const Visitor& visitor);
 
 /// True when `name` matches the glob ("*" any text, "?" one character) or lies below something that does.

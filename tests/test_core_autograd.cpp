@@ -101,13 +101,14 @@ TEST(Autograd, FrozenInputsAreNotWanted) {
   Tensor x = leaf({1, 2}, {2});
   Tensor frozen = Tensor::of({3.0, 4.0}, {2});
   bool asked = false;
-  Tensor y = record("both", mul(x, frozen).detach(), {x, frozen}, [&](const Tensor& dy, Wanted wanted, Sinks& to) {
-    asked = true;
-    EXPECT_TRUE(wanted[0]);
-    EXPECT_FALSE(wanted[1]);
-    to.give(0, dy);
-    to.give(1, dy);  // given all the same: dropped
-  });
+  Tensor y =
+      record("both", mul(x, frozen).detach(), {x, frozen}, [&](const Tensor& dy, Wanted wanted, Sinks& to) {
+        asked = true;
+        EXPECT_TRUE(wanted[0]);
+        EXPECT_FALSE(wanted[1]);
+        to.give(0, dy);
+        to.give(1, dy);  // given all the same: dropped
+      });
   sum(y).backward();
   EXPECT_TRUE(asked);
   EXPECT_FALSE(frozen.grad().defined());
@@ -117,14 +118,16 @@ TEST(Autograd, SavedValuesAreFreedAfterTheirUse) {
   Tensor x = leaf({1, 2}, {2});
   auto held = std::make_shared<int>(1);
   std::weak_ptr<int> alive = held;
-  Tensor y = record("holder", mul(x, x).detach(), {x}, [held](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy); });
+  Tensor y = record("holder", mul(x, x).detach(), {x},
+                    [held](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy); });
   held.reset();
   EXPECT_FALSE(alive.expired());
   Tensor loss = sum(y);
   loss.backward();
   EXPECT_TRUE(alive.expired());
-  EXPECT_EQ(error_of([&] { loss.backward(); }),
-            "backward: the graph of 'sum' was already used and its saved values are freed; compute the loss again");
+  EXPECT_EQ(
+      error_of([&] { loss.backward(); }),
+      "backward: the graph of 'sum' was already used and its saved values are freed; compute the loss again");
 }
 
 TEST(Autograd, AGraphThatIsDroppedIsFreedHoweverLong) {
@@ -150,15 +153,20 @@ TEST(Autograd, AFailingBackwardNamesItsNodeAndLosesNothing) {
 
 TEST(Autograd, MisuseIsExplained) {
   Tensor x = leaf({1, 2}, {2});
-  EXPECT_EQ(error_of([&] { (x * 2.0).backward(); }),
-            "backward: the Tensor has shape (2); reduce it to one element, or pass the gradient to start from");
+  EXPECT_EQ(
+      error_of([&] { (x * 2.0).backward(); }),
+      "backward: the Tensor has shape (2); reduce it to one element, or pass the gradient to start from");
   EXPECT_NE(error_of([&] { sum(x.detach()).backward(); }).find("depends on nothing that requires a gradient"),
             std::string::npos);
   sum(x * x).backward();
-  EXPECT_NE(error_of([&] { sum(x.grad()).backward(); }).find("there is no double backward"), std::string::npos);
+  EXPECT_NE(error_of([&] { sum(x.grad()).backward(); }).find("there is no double backward"),
+            std::string::npos);
   EXPECT_EQ(error_of([&] { (x * 2.0).set_requires_grad(false); }),
-            "set_requires_grad: this Tensor was computed by 'mul'; only a leaf can be switched, use detach() first");
-  EXPECT_NE(error_of([&] { Tensor::of({int64_t{1}}, {1}).set_requires_grad(); }).find("a i64 Tensor has no gradient"),
+            "set_requires_grad: this Tensor was computed by 'mul'; only a leaf can be switched, use detach() "
+            "first");
+  EXPECT_NE(error_of([&] {
+              Tensor::of({int64_t{1}}, {1}).set_requires_grad();
+            }).find("a i64 Tensor has no gradient"),
             std::string::npos);
 }
 
@@ -172,8 +180,9 @@ TEST(Gradcheck, PassesRightAndFindsWrongGradients) {
   Tensor x = leaf({0.3, -0.7, 1.1}, {3});
   gradcheck([](const std::vector<Tensor>& in) { return tanh(in[0] * in[0]); }, {x});
   auto wrong = [](const std::vector<Tensor>& in) {
-    return record("wrong", mul(in[0], in[0]).detach(), {in[0]},
-                  [x = in[0].detach()](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy * x); });  // forgets the 2
+    return record(
+        "wrong", mul(in[0], in[0]).detach(), {in[0]},
+        [x = in[0].detach()](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy * x); });  // forgets the 2
   };
   EXPECT_NE(error_of([&] { gradcheck(wrong, {x}); }).find("gradcheck: input 0, element 0: the tape says"),
             std::string::npos);

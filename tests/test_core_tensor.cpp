@@ -64,14 +64,17 @@ TEST(Tensor, ReshapeIsAViewWhereStridesAllowIt) {
   // A narrowed view keeps its holes.
   Tensor holes = x.narrow(2, 0, 2);
   EXPECT_EQ(holes.reshape({6, 2}).raw_data(), x.raw_data());
-  EXPECT_EQ(holes.reshape({12}).to_vector<float>(), (std::vector<float>{0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21}));
+  EXPECT_EQ(holes.reshape({12}).to_vector<float>(),
+            (std::vector<float>{0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21}));
 }
 
 TEST(Tensor, ExpandCatAndFlatten) {
   Tensor x = counted({2, 1});
   EXPECT_EQ(x.expand({3, 2, 2}).to_vector<float>(), (std::vector<float>{0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1}));
-  EXPECT_EQ(cat({counted({1, 2}), counted({2, 2})}, 0).to_vector<float>(), (std::vector<float>{0, 1, 0, 1, 2, 3}));
-  EXPECT_EQ(cat({counted({2, 1}), counted({2, 2})}, -1).to_vector<float>(), (std::vector<float>{0, 0, 1, 1, 2, 3}));
+  EXPECT_EQ(cat({counted({1, 2}), counted({2, 2})}, 0).to_vector<float>(),
+            (std::vector<float>{0, 1, 0, 1, 2, 3}));
+  EXPECT_EQ(cat({counted({2, 1}), counted({2, 2})}, -1).to_vector<float>(),
+            (std::vector<float>{0, 0, 1, 1, 2, 3}));
   EXPECT_EQ(counted({2, 3, 4}).flatten(1).shape(), Shape({2, 12}));
   EXPECT_EQ(Tensor::ones({}).flatten().shape(), Shape({1}));
 }
@@ -95,18 +98,23 @@ TEST(Tensor, MisuseSaysWhatAndHowToMendIt) {
   EXPECT_EQ(error_of([&] { Tensor().shape(); }),
             "this Tensor is undefined (default-constructed, or moved from); give it a value first");
   EXPECT_EQ(error_of([&] { x.size(2); }), "size: axis 2 is outside a tensor of rank 2; use -2 to 1");
-  EXPECT_EQ(error_of([&] { x.reshape({4, -1}); }), "reshape: (2, 3) has 6 elements, which do not fill shape (4, -1)");
+  EXPECT_EQ(error_of([&] { x.reshape({4, -1}); }),
+            "reshape: (2, 3) has 6 elements, which do not fill shape (4, -1)");
   EXPECT_EQ(error_of([&] { x.reshape({-1, -1}); }),
             "reshape: shape (-1, -1) has two sizes of -1; only one can be worked out");
   EXPECT_EQ(error_of([&] { x.narrow(1, 2, 2); }), "narrow: elements 2 to 4 of axis 1, which has 3");
   EXPECT_EQ(error_of([&] { x.permute({0, 0}); }), "permute: (0, 0) names axis 0 twice");
   EXPECT_EQ(error_of([&] { x.squeeze(0); }), "squeeze: axis 0 of shape (2, 3) has size 2, not 1");
-  EXPECT_EQ(error_of([&] { x.item(); }), "item: the tensor has shape (2, 3); only a one-element tensor is a number");
-  EXPECT_EQ(error_of([&] { x.data<double>(); }), "data<f64>: the tensor holds f32; convert it with to(DType::f64)");
-  EXPECT_EQ(error_of([&] { Tensor::of({1.0F, 2.0F}, {3}); }), "Tensor::of: 2 values for shape (3), which has 3");
+  EXPECT_EQ(error_of([&] { x.item(); }),
+            "item: the tensor has shape (2, 3); only a one-element tensor is a number");
+  EXPECT_EQ(error_of([&] { x.data<double>(); }),
+            "data<f64>: the tensor holds f32; convert it with to(DType::f64)");
+  EXPECT_EQ(error_of([&] { Tensor::of({1.0F, 2.0F}, {3}); }),
+            "Tensor::of: 2 values for shape (3), which has 3");
   EXPECT_EQ(error_of([&] { Tensor::empty({-1}); }), "Tensor: size -1 in shape (-1) is negative");
-  EXPECT_NE(error_of([&] { Tensor::empty({int64_t{1} << 40, int64_t{1} << 40}); }).find("more than 2^63 elements"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of([&] { Tensor::empty({int64_t{1} << 40, int64_t{1} << 40}); }).find("more than 2^63 elements"),
+      std::string::npos);
   EXPECT_NE(error_of([&] { Tensor::empty({int64_t{1} << 59}); }).find("out of memory: "), std::string::npos);
   EXPECT_EQ(error_of([&] { Device::parse("gpu"); }), "device 'gpu' is unknown; use cpu, cuda or cuda:N");
   EXPECT_EQ(error_of([&] { Device::parse("cuda"); }),

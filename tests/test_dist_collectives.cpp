@@ -1,5 +1,5 @@
-// Collectives over threads as ranks: values against sums in double, equal bits on all ranks, and the messages and bytes
-// of the published formulas.
+// Collectives over threads as ranks: values against sums in double, equal bits on all ranks, and the messages
+// and bytes of the published formulas.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -25,7 +25,8 @@ class Ranks : public testing::TestWithParam<int> {};
 
 TEST_P(Ranks, AllReduceSumsWithEqualBitsEverywhere) {
   int p = GetParam();
-  for (int64_t n : {int64_t{0}, int64_t{1}, int64_t{3}, int64_t{p - 1}, int64_t{p}, int64_t{p + 1}, int64_t{1023}}) {
+  for (int64_t n :
+       {int64_t{0}, int64_t{1}, int64_t{3}, int64_t{p - 1}, int64_t{p}, int64_t{p + 1}, int64_t{1023}}) {
     std::vector<std::vector<float>> results(static_cast<size_t>(p));
     run_ranks(p, [&](Transport& transport) {
       Communicator ranks(transport);
@@ -39,7 +40,8 @@ TEST_P(Ranks, AllReduceSumsWithEqualBitsEverywhere) {
         sum += static_cast<double>(static_cast<float>(value(r, i)));
         magnitude += std::abs(value(r, i));
       }
-      EXPECT_NEAR(results[0][static_cast<size_t>(i)], sum, p * 6e-8 * magnitude + 1e-30) << "n " << n << " element " << i;
+      EXPECT_NEAR(results[0][static_cast<size_t>(i)], sum, p * 6e-8 * magnitude + 1e-30)
+          << "n " << n << " element " << i;
     }
     for (const auto& other : results) EXPECT_EQ(other, results[0]) << "n " << n;
   }
@@ -53,7 +55,8 @@ TEST_P(Ranks, AllReduceSendsWhatTheRingSends) {
     Tensor x = rank_values(ranks.rank(), n, DType::f64);
     ranks.all_reduce(x);
     EXPECT_EQ(ranks.traffic().messages, static_cast<uint64_t>(2 * (p - 1)));
-    EXPECT_EQ(ranks.traffic().bytes, static_cast<uint64_t>(2 * (p - 1)) * static_cast<uint64_t>(n) * 8 / static_cast<uint64_t>(p));
+    EXPECT_EQ(ranks.traffic().bytes,
+              static_cast<uint64_t>(2 * (p - 1)) * static_cast<uint64_t>(n) * 8 / static_cast<uint64_t>(p));
   });
 }
 

@@ -26,14 +26,16 @@ std::vector<std::string> names(const std::vector<Named>& list) {
 
 TEST(Module, NamesParametersAndStateInOrder) {
   Tied model;
-  EXPECT_EQ(names(model.state()), (std::vector<std::string>{"a.weight", "a.bias", "b.weight", "b.bias", "running"}));
-  EXPECT_EQ(names(model.parameters()), (std::vector<std::string>{"a.weight", "a.bias", "b.bias"}));  // tied once
+  EXPECT_EQ(names(model.state()),
+            (std::vector<std::string>{"a.weight", "a.bias", "b.weight", "b.bias", "running"}));
+  EXPECT_EQ(names(model.parameters()),
+            (std::vector<std::string>{"a.weight", "a.bias", "b.bias"}));  // tied once
   EXPECT_EQ(model.parameter_count(), 9 + 3 + 3);
   TransformerBlock block({.width = 8, .heads = 2});
   EXPECT_EQ(names(block.parameters()),
-            (std::vector<std::string>{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias", "attn.proj.weight",
-                                      "attn.proj.bias", "norm2.weight", "norm2.bias", "mlp.fc1.weight", "mlp.fc1.bias",
-                                      "mlp.fc2.weight", "mlp.fc2.bias"}));
+            (std::vector<std::string>{"norm1.weight", "norm1.bias", "attn.qkv.weight", "attn.qkv.bias",
+                                      "attn.proj.weight", "attn.proj.bias", "norm2.weight", "norm2.bias",
+                                      "mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias"}));
 }
 
 TEST(Module, MovesToAnotherDtypeInPlace) {
@@ -190,11 +192,15 @@ TEST(Optimizer, MisuseIsExplained) {
   AdamW optimizer(layer.parameters(), {});
   EXPECT_EQ(error_of([&] { optimizer.step(); }),
             "optimizer: no parameter has a gradient; call backward() on a loss first");
-  EXPECT_NE(error_of([&] { optimizer.set_learning_rate(-1); }).find("must be a finite number"), std::string::npos);
-  EXPECT_NE(error_of([&] { AdamW(layer.parameters(), {.beta1 = 1.0}); }).find("must be in [0, 1)"), std::string::npos);
+  EXPECT_NE(error_of([&] { optimizer.set_learning_rate(-1); }).find("must be a finite number"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { AdamW(layer.parameters(), {.beta1 = 1.0}); }).find("must be in [0, 1)"),
+            std::string::npos);
   EXPECT_EQ(error_of([&] { SGD(layer.parameters(), {.nesterov = true}); }),
             "SGD: Nesterov's method needs a momentum above 0");
-  EXPECT_NE(error_of([&] { optimizer.load_state({{"m.other", Tensor::ones({1})}}, 1); }).find("belong to no parameter"),
+  EXPECT_NE(error_of([&] {
+              optimizer.load_state({{"m.other", Tensor::ones({1})}}, 1);
+            }).find("belong to no parameter"),
             std::string::npos);
   EXPECT_EQ(error_of([&] { Linear(0, 2); }), "Linear: 0 inputs and 2 outputs; both must be positive");
 }

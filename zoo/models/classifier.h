@@ -14,7 +14,8 @@ class Classifier : public nn::Module {
  public:
   /// Name of the last linear layer, whose outputs are the classes.
   virtual std::string head() const = 0;
-  /// Prefixes of the parts that fine-tuning can train from the end (strategy last:K), first to last, head excluded.
+  /// Prefixes of the parts that fine-tuning can train from the end (strategy last:K), first to last, head
+  /// excluded.
   virtual std::vector<std::string> blocks() const = 0;
 };
 

@@ -43,7 +43,8 @@ const std::vector<float> kImageNetStd = {0.229F, 0.224F, 0.225F};
 const std::vector<float> kHalf = {0.5F, 0.5F, 0.5F};
 
 ArchInfo small_info(const std::string& name, const std::string& summary) {
-  return {name, summary, 28, 1, 10, {0.286F}, {0.353F}, {}};  // mean and deviation of Fashion-MNIST's training pictures
+  return {name, summary,  28,       1,
+          10,   {0.286F}, {0.353F}, {}};  // mean and deviation of Fashion-MNIST's training pictures
 }
 
 ArchInfo vit_info(const std::string& name, const std::string& summary) {
@@ -60,20 +61,23 @@ std::vector<Entry> all_entries() {
   };
   auto vgg_of = [](std::vector<int64_t> plan) { return vgg_maker({.plan = std::move(plan)}); };
   return {
-      {small_info("vit_mini", "ViT for 28-pixel pictures: patch 4, width 64, depth 4, 4 heads"), vit_of(4, 64, 4, 4)},
-      {small_info("vgg_mini", "VGG for 28-pixel pictures: 32-32, 64-64, 128 channels, one hidden layer of 128"),
+      {small_info("vit_mini", "ViT for 28-pixel pictures: patch 4, width 64, depth 4, 4 heads"),
+       vit_of(4, 64, 4, 4)},
+      {small_info("vgg_mini",
+                  "VGG for 28-pixel pictures: 32-32, 64-64, 128 channels, one hidden layer of 128"),
        vgg_maker({.plan = {32, 32, 0, 64, 64, 0, 128, 0}, .hidden = {128}})},
       {vit_info("vit_tiny_patch16_224", "ViT-Ti/16"), vit_of(16, 192, 12, 3)},
       {vit_info("vit_small_patch16_224", "ViT-S/16"), vit_of(16, 384, 12, 6)},
       {vit_info("vit_base_patch16_224", "ViT-B/16"), vit_of(16, 768, 12, 12)},
       {vit_info("vit_base_patch32_224", "ViT-B/32"), vit_of(32, 768, 12, 12)},
       {vit_info("vit_large_patch16_224", "ViT-L/16"), vit_of(16, 1024, 24, 16)},
-      {vgg_info("vgg11", "VGG configuration A"), vgg_of({64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0})},
+      {vgg_info("vgg11", "VGG configuration A"),
+       vgg_of({64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0})},
       {vgg_info("vgg13", "VGG configuration B"),
        vgg_of({64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0})},
       {vgg_info("vgg16", "VGG configuration D"), vgg_maker({})},
-      {vgg_info("vgg19", "VGG configuration E"), vgg_of({64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512,
-                                                          512, 0, 512, 512, 512, 512, 0})},
+      {vgg_info("vgg19", "VGG configuration E"),
+       vgg_of({64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512, 512, 512, 512, 0})},
   };
 }
 

@@ -14,7 +14,7 @@ struct ArchInfo {
   std::string name;
   std::string summary;  ///< one line for people
   int64_t image = 224, channels = 3, classes = 1000;
-  std::vector<float> mean, std;           ///< preprocessing per channel, of pixels in [0, 1]
+  std::vector<float> mean, std;          ///< preprocessing per channel, of pixels in [0, 1]
   std::vector<std::string> checkpoints;  ///< public checkpoints whose tensor names this model carries
 };
 

@@ -5,8 +5,8 @@
 namespace iskra::zoo {
 
 Vgg::Vgg(const VggConfig& c) : image_(c.image), channels_(c.channels) {
-  ISKRA_CHECK(c.image > 0 && c.channels > 0 && c.classes > 0 && !c.plan.empty(), "vgg: image ", c.image, ", channels ",
-              c.channels, " and classes ", c.classes, " must be positive, the plan not empty");
+  ISKRA_CHECK(c.image > 0 && c.channels > 0 && c.classes > 0 && !c.plan.empty(), "vgg: image ", c.image,
+              ", channels ", c.channels, " and classes ", c.classes, " must be positive, the plan not empty");
   int64_t side = c.image;
   int64_t width = c.channels;
   for (int64_t out : c.plan) {

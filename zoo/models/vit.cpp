@@ -6,14 +6,15 @@ namespace iskra::zoo {
 
 void check_pictures(const char* model, const Tensor& x, int64_t channels, int64_t image) {
   ISKRA_CHECK(x.rank() == 4 && x.size(1) == channels && x.size(2) == image && x.size(3) == image, model,
-              ": the pictures have shape ", x.shape(), ", this model takes (N, ", channels, ", ", image, ", ", image, ")");
+              ": the pictures have shape ", x.shape(), ", this model takes (N, ", channels, ", ", image, ", ",
+              image, ")");
 }
 
 PatchEmbed::PatchEmbed(int64_t channels, int64_t width, int64_t patch)
     : proj({.in = channels, .out = width, .kernel = patch, .stride = patch}) {}
 
 Tensor PatchEmbed::forward(const Tensor& x) {
-  Tensor y = proj(x);                             // (N,D,H/P,W/P), channels-last in memory:
+  Tensor y = proj(x);                            // (N,D,H/P,W/P), channels-last in memory:
   return y.permute({0, 2, 3, 1}).flatten(1, 2);  // (N,T,D) is a view
 }
 
@@ -24,8 +25,9 @@ namespace {
 int64_t checked_patches(const VitConfig& c) {
   ISKRA_CHECK(c.patch > 0 && c.image > 0 && c.image % c.patch == 0, "vit: pictures of ", c.image,
               " pixels do not divide into patches of ", c.patch);
-  ISKRA_CHECK(c.width > 0 && c.depth > 0 && c.classes > 0 && c.channels > 0, "vit: width ", c.width, ", depth ", c.depth,
-              ", classes ", c.classes, " and channels ", c.channels, " must all be positive");
+  ISKRA_CHECK(c.width > 0 && c.depth > 0 && c.classes > 0 && c.channels > 0, "vit: width ", c.width,
+              ", depth ", c.depth, ", classes ", c.classes, " and channels ", c.channels,
+              " must all be positive");
   return (c.image / c.patch) * (c.image / c.patch);
 }
 
@@ -48,7 +50,8 @@ Vit::Vit(const VitConfig& c)
     if (p.name.find("patch_embed") != std::string::npos) continue;
     bool matrix = p.tensor.rank() > 1;
     if (matrix) nn::init::truncated_normal(p.tensor, 0.02);
-    if (!matrix && p.name.size() > 5 && p.name.substr(p.name.size() - 5) == ".bias") nn::init::zeros(p.tensor);
+    if (!matrix && p.name.size() > 5 && p.name.substr(p.name.size() - 5) == ".bias")
+      nn::init::zeros(p.tensor);
   }
 }
 

@@ -1,0 +1,82 @@
+#include "golden_file.h"
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include <nlohmann/json.hpp>
+
+namespace iskra::testing {
+
+namespace {
+
+template <class T>
+std::vector<double> widen(const char* bytes, size_t size) {
+  std::vector<T> values(size / sizeof(T));
+  std::memcpy(values.data(), bytes, size);
+  return {values.begin(), values.end()};
+}
+
+std::vector<double> widen(const std::string& dtype, const char* bytes, size_t size) {
+  if (dtype == "F64") return widen<double>(bytes, size);
+  if (dtype == "F32") return widen<float>(bytes, size);
+  if (dtype == "I64") return widen<int64_t>(bytes, size);
+  if (dtype == "U8") return widen<uint8_t>(bytes, size);
+  throw Error(text("golden file: element type ", dtype, " is not one that our scripts write"));
+}
+
+template <class T>
+Tensor narrowed(const Golden& golden) {
+  std::vector<T> values(golden.values.size());
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(golden.values[i]);
+  return Tensor::of(values, golden.shape);
+}
+
+}  // namespace
+
+Tensor Golden::tensor(DType dtype) const {
+  switch (dtype) {
+    case DType::f32:
+      return narrowed<float>(*this);
+    case DType::f64:
+      return narrowed<double>(*this);
+    case DType::i64:
+      return narrowed<int64_t>(*this);
+    case DType::u8:
+      return narrowed<uint8_t>(*this);
+    default:
+      throw Error(text("golden: no tensor of ", name_of(dtype), " is made here"));
+  }
+}
+
+GoldenFile GoldenFile::read(const std::string& name) {
+  std::ifstream in(std::string(ISKRA_SOURCE_DIR) + "/tests/golden/" + name, std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  ISKRA_CHECK(bytes.size() > 8, "golden file ", name, ": missing or empty");
+  uint64_t header_size = 0;
+  std::memcpy(&header_size, bytes.data(), sizeof header_size);
+  auto header = nlohmann::json::parse(bytes.substr(8, header_size));
+  const char* data = bytes.data() + 8 + header_size;
+
+  GoldenFile file;
+  file.name_ = name;
+  for (const auto& [key, entry] : header.items()) {
+    if (key == "__metadata__") {
+      file.metadata = entry.get<std::map<std::string, std::string>>();
+      continue;
+    }
+    size_t begin = entry["data_offsets"][0], end = entry["data_offsets"][1];
+    file.tensors[key] = {Shape(entry["shape"].get<std::vector<int64_t>>()),
+                         widen(entry["dtype"].get<std::string>(), data + begin, end - begin)};
+  }
+  return file;
+}
+
+const Golden& GoldenFile::at(const std::string& tensor) const {
+  auto found = tensors.find(tensor);
+  ISKRA_CHECK(found != tensors.end(), "golden file ", name_, ": no tensor ", tensor,
+              "; make it again (tests/golden/)");
+  return found->second;
+}
+
+}  // namespace iskra::testing

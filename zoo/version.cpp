@@ -1,0 +1,7 @@
+#include <iskra/zoo/version.h>
+
+namespace iskra {
+
+const char* version() { return ISKRA_VERSION; }
+
+}  // namespace iskra
