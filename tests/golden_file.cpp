@@ -13,7 +13,7 @@ namespace {
 template <class T>
 std::vector<double> widen(const char* bytes, size_t size) {
   std::vector<T> values(size / sizeof(T));
-  std::memcpy(values.data(), bytes, size);
+  if (size > 0) std::memcpy(values.data(), bytes, size);
   return {values.begin(), values.end()};
 }
 

@@ -78,6 +78,15 @@ TEST_F(App, ModelsCountsPublishedSizes) {
   EXPECT_EQ(parameters.size(), archs().size());
 }
 
+TEST_F(App, ChoosesHowIdleThreadsWaitUnlessToldOtherwise) {
+  Ran told = run_iskra(folder_, {"doctor", "--json"}, {}, {"OMP_WAIT_POLICY=passive"});
+  EXPECT_EQ(Json::parse(told.lines().back()).at("idle_threads"), "passive");
+  std::string out = folder_ / "untold.json";
+  std::string command = "env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT " ISKRA_PROGRAM " doctor --json > " + out;
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(Json::parse(read_bytes(out)).at("idle_threads"), "spin 200, then sleep");
+}
+
 TEST_F(App, Doctor) {
   Json d = summary({"doctor"});
   for (const char* name : {"version", "compiler", "cpu", "isa", "onednn_version", "onednn_isa"}) {

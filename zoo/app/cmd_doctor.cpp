@@ -1,5 +1,6 @@
 // iskra doctor: what this machine and build offer.
 #include <unistd.h>
+
 #include <cstdlib>
 #include <fstream>
 
@@ -7,6 +8,7 @@
 #include <iskra/kernels/isa.h>
 #include <iskra/kernels/parallel.h>
 #include <iskra/zoo/app/command.h>
+#include <iskra/zoo/app/waiting.h>
 #include <iskra/zoo/version.h>
 
 namespace iskra::zoo {
@@ -53,12 +55,14 @@ int cmd_doctor(const Arguments& arguments) {
              "x86-64-" + used + (forced != nullptr ? " (ISKRA_CPU=" + std::string(forced) + ")" : "")});
   table.row({"oneDNN", std::string(vendor.version) + ", up to " + vendor.isa});
   table.row({"threads", std::to_string(kernels::hardware_threads())});
+  table.row({"idle threads", waiting_text()});
   table.row({"memory", bytes_text(static_cast<double>(memory_bytes()))});
   table.row({"CUDA", "not in this build"});
   console.say(table.str().substr(1));
   console.object(JsonLine()("version", version())("compiler", compiler())("cpu", cpu_model())(
       "isa_detected", detected)("isa", used)("onednn_version", vendor.version)("onednn_isa", vendor.isa)(
-      "threads", kernels::hardware_threads())("memory_bytes", memory_bytes())("cuda", false));
+      "threads", kernels::hardware_threads())("idle_threads", waiting_text())("memory_bytes", memory_bytes())(
+      "cuda", false));
   return 0;
 }
 

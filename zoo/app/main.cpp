@@ -7,6 +7,7 @@
 
 #include <iskra/kernels/check.h>
 #include <iskra/zoo/app/command.h>
+#include <iskra/zoo/app/waiting.h>
 #include <iskra/zoo/suggest.h>
 #include <iskra/zoo/version.h>
 
@@ -69,6 +70,7 @@ std::string help_hint(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  iskra::zoo::settle_waiting(argv);
   Arguments arguments(argv + 1, argv + argc);
   try {
     int code = run(arguments);

@@ -62,7 +62,7 @@ std::vector<Entry> all_entries() {
   auto vgg_of = [](std::vector<int64_t> plan) { return vgg_maker({.plan = std::move(plan)}); };
   return {
       {small_info("vit_mini", "ViT for 28-pixel pictures: patch 4, width 64, depth 4, 4 heads"),
-       vit_of(4, 64, 4, 4)},
+       vit_maker({.patch = 4, .width = 64, .depth = 4, .heads = 4, .init_std = 0.07})},
       {small_info("vgg_mini",
                   "VGG for 28-pixel pictures: 32-32, 64-64, 128 channels, one hidden layer of 128"),
        vgg_maker({.plan = {32, 32, 0, 64, 64, 0, 128, 0}, .hidden = {128}})},

@@ -45,11 +45,11 @@ Vit::Vit(const VitConfig& c)
     blocks_.emplace_back(nn::TransformerBlockConfig{
         .width = c.width, .heads = c.heads, .hidden = c.hidden, .dropout = c.dropout});
   }
-  // timm's scheme: every linear layer and the embeddings truncated normal with std 0.02, biases zero.
+  // timm's scheme: every linear layer and the embeddings truncated normal, biases zero.
   for (nn::Named& p : state()) {
     if (p.name.find("patch_embed") != std::string::npos) continue;
     bool matrix = p.tensor.rank() > 1;
-    if (matrix) nn::init::truncated_normal(p.tensor, 0.02);
+    if (matrix) nn::init::truncated_normal(p.tensor, c.init_std);
     if (!matrix && p.name.size() > 5 && p.name.substr(p.name.size() - 5) == ".bias")
       nn::init::zeros(p.tensor);
   }

@@ -16,6 +16,8 @@ struct VitConfig {
   int64_t hidden = 0;  ///< of the MLP; 0: four times the width
   int64_t classes = 1000;
   double dropout = 0;
+  double init_std =
+      0.02;  ///< of linear layers and embeddings; narrow models train faster with about 0.5/sqrt(width)
 };
 
 /// The non-overlapping patches of a picture, each projected to `width`: (N,C,H,W) to (N,T,width).
