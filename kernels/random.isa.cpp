@@ -38,8 +38,9 @@ inline void for_words(const RandomRun& run, F f) {
       draw_blocks(run, index / 4, (skip + count + 3) / 4, words);
       f(begin, count, words + skip);
     } else {
+      // No simd pragma: it lets a compiler share select()'s array between lanes (clang 19 with
+      // -fsanitize=thread did).
       uint64_t stride = static_cast<uint64_t>(run.index_stride);
-#pragma omp simd
       for (int64_t i = 0; i < count; ++i) {
         uint64_t at = index + static_cast<uint64_t>(i) * stride;
         words[i] = select(philox(at / 4, run.step, run.key), at % 4);
@@ -136,7 +137,6 @@ void normal(const RandomRun& run, double mean_, double std_, double cut_, void* 
         z[2 * i + 1] = pair.second;
       }
     } else {
-#pragma omp simd
       for (int64_t i = 0; i < count; ++i) z[i] = normal_of(run, index + static_cast<uint64_t>(i) * stride);
     }
     if (cut > 0.0F) {
