@@ -59,7 +59,7 @@ GradMeta& meta_of(const Tensor& x) {
   return *meta;
 }
 
-Tensor record_node(const char* name, const Tensor& y, std::vector<Tensor> inputs, Backward backward) {
+Tensor record_node(const char* name, const Tensor& y, const std::vector<Tensor>& inputs, Backward backward) {
   ISKRA_CHECK(is_floating(y.dtype()), name, ": a ", name_of(y.dtype()), " result has no gradient");
   ISKRA_CHECK(inputs.size() <= 64, name, ": ", inputs.size(), " inputs; a node takes at most 64");
   auto node = std::make_shared<Node>();

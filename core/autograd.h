@@ -48,7 +48,7 @@ using Backward = std::function<void(const Tensor& grad, Wanted wanted, Sinks& si
 bool recording(std::initializer_list<const Tensor*> inputs);
 
 namespace detail {
-Tensor record_node(const char* name, const Tensor& y, std::vector<Tensor> inputs, Backward backward);
+Tensor record_node(const char* name, const Tensor& y, const std::vector<Tensor>& inputs, Backward backward);
 /// Calls compute with a sink in row-major memory, all that weight-gradient kernels take: `sink` itself, or
 /// one whose result is then added to it.
 void into_row_major(const Sink& sink, const std::function<void(const Sink&)>& compute);

@@ -24,7 +24,9 @@ struct Message {
 struct Exchange {
   explicit Exchange(int ranks)
       : size(ranks), queues(static_cast<size_t>(ranks) * static_cast<size_t>(ranks)) {}
-  std::deque<Message>& queue(int from, int to) { return queues[static_cast<size_t>(from * size + to)]; }
+  std::deque<Message>& queue(int from, int to) {
+    return queues[static_cast<size_t>(from) * static_cast<size_t>(size) + static_cast<size_t>(to)];
+  }
 
   int size;
   std::mutex mutex;

@@ -153,7 +153,7 @@ TEST_F(AppErrors, DamagedWeights) {
     return iskra(
         {"finetune", "--weights", weights, "--data", data, "--out", folder_ / "run", "--steps", "2"});
   };
-  auto file = [](std::string header, const std::string& body) {
+  auto file = [](const std::string& header, const std::string& body) {
     std::string length(8, '\0');
     for (size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(header.size() >> (8 * i) & 255);
     return length + header + body;

@@ -38,16 +38,16 @@ std::unique_ptr<Optimizer> sgd(std::vector<Named> w, SGDConfig config) {
 }
 
 const OptimizerCase kCases[] = {
-    {"adamw", [](auto w) { return adamw(w, {.weight_decay = 0.25}); }},
-    {"adamw_decay_all", [](auto w) { return adamw(w, {.weight_decay = 0.25, .decay_all = true}); }},
+    {"adamw", [](const auto& w) { return adamw(w, {.weight_decay = 0.25}); }},
+    {"adamw_decay_all", [](const auto& w) { return adamw(w, {.weight_decay = 0.25, .decay_all = true}); }},
     {"adamw_betas",
-     [](auto w) { return adamw(w, {.beta1 = 0.5, .beta2 = 0.75, .eps = 0.0625, .weight_decay = 0}); }},
-    {"sgd", [](auto w) { return sgd(w, {}); }},
-    {"sgd_decay", [](auto w) { return sgd(w, {.weight_decay = 0.125}); }},
+     [](const auto& w) { return adamw(w, {.beta1 = 0.5, .beta2 = 0.75, .eps = 0.0625, .weight_decay = 0}); }},
+    {"sgd", [](const auto& w) { return sgd(w, {}); }},
+    {"sgd_decay", [](const auto& w) { return sgd(w, {.weight_decay = 0.125}); }},
     {"sgd_momentum",
-     [](auto w) { return sgd(w, {.momentum = 0.875, .weight_decay = 0.125, .decay_all = true}); }},
+     [](const auto& w) { return sgd(w, {.momentum = 0.875, .weight_decay = 0.125, .decay_all = true}); }},
     {"sgd_nesterov",
-     [](auto w) { return sgd(w, {.momentum = 0.875, .weight_decay = 0.125, .nesterov = true}); }},
+     [](const auto& w) { return sgd(w, {.momentum = 0.875, .weight_decay = 0.125, .nesterov = true}); }},
 };
 
 std::vector<Named> initial_weights(DType dtype) {

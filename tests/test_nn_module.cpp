@@ -1,6 +1,8 @@
 // Modules: names, state, modes, freezing, moves; and what training them does.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include <iskra/core/random.h>
 #include <iskra/nn/init.h>
 #include <iskra/nn/layers.h>

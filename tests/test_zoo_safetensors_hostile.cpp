@@ -49,7 +49,7 @@ std::string nested(int levels) {
 const std::string kGood = "\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]";
 const std::string kOk = "no error";
 
-const std::vector<Case>& cases() {
+const std::vector<Case>& cases() {  // NOLINT(readability-function-size): one table
   static const std::vector<Case> kCases = {
       // the frame
       {"empty_file", "", "file.safetensors: the file is empty; download it again"},

@@ -82,9 +82,9 @@ struct Flags::Impl {
   }
 
   void add(const std::string& name, const std::string& help, const std::string& type,
-           const std::string& shown, std::function<void(const std::string&)> set) {
+           const std::string& shown, const std::function<void(const std::string&)>& set) {
     std::string flag = flag_name(name);
-    CLI::Option* option = app.add_option_function<std::string>(flag, std::move(set), help);
+    CLI::Option* option = app.add_option_function<std::string>(flag, set, help);
     option->option_text(type + (shown.empty() ? "" : " [" + shown + "]"));
     options[name] = option;
     flags.push_back(flag);

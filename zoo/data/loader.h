@@ -41,7 +41,7 @@ struct Batch {
 /// walks the next epoch. A loop that is left early is taken up there.
 class Loader {
  public:
-  Loader(Dataset dataset, LoaderOptions options = {});
+  explicit Loader(Dataset dataset, LoaderOptions options = {});
   ~Loader();
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;

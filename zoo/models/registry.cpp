@@ -26,13 +26,13 @@ Config merged(Config config, const ArchInfo& info, const ModelOptions& options) 
   return config;
 }
 
-Maker vit_maker(VitConfig config) {
+Maker vit_maker(const VitConfig& config) {
   return [config](const ArchInfo& info, const ModelOptions& options) -> std::unique_ptr<Classifier> {
     return std::make_unique<Vit>(merged(config, info, options));
   };
 }
 
-Maker vgg_maker(VggConfig config) {
+Maker vgg_maker(const VggConfig& config) {
   return [config](const ArchInfo& info, const ModelOptions& options) -> std::unique_ptr<Classifier> {
     return std::make_unique<Vgg>(merged(config, info, options));
   };

@@ -38,7 +38,7 @@ class TrainSession {
   void plan();
   void make_optimizer();
   void start();
-  void restore(LoadedCheckpoint loaded);
+  void restore(const LoadedCheckpoint& loaded);
   void note(const std::string& line) const;
 
   // session.cpp

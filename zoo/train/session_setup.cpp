@@ -105,7 +105,7 @@ void TrainSession::start() {
       folder_->create(options_, result_);
     }
     if (checkpoint) {
-      restore(std::move(*checkpoint));
+      restore(*checkpoint);
     } else {
       metrics_.emplace(folder_->metrics(), 0);
       make_folders(folder_->checkpoints());
@@ -116,7 +116,7 @@ void TrainSession::start() {
   if (control_.on_start) control_.on_start(result_);
 }
 
-void TrainSession::restore(LoadedCheckpoint loaded) {
+void TrainSession::restore(const LoadedCheckpoint& loaded) {
   for (const std::string& warning : loaded.warnings) note(warning);
   const Checkpoint& checkpoint = loaded.checkpoint;
   state_ = TrainState::from_json(checkpoint.state, loaded.path);
