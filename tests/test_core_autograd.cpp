@@ -4,20 +4,15 @@
 #include <iskra/core/autograd.h>
 #include <iskra/core/ops.h>
 
+#include "error_of.h"
+
 namespace iskra {
 namespace {
 
+using testing::error_of;
+
 Tensor leaf(std::initializer_list<double> values, const Shape& shape) {
   return Tensor::of(values, shape).set_requires_grad();
-}
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 using Values = std::vector<double>;

@@ -5,7 +5,11 @@
 
 #include <iskra/core/ops.h>
 
+#include "error_of.h"
+
 namespace iskra {
+
+using testing::error_of;
 
 namespace {
 
@@ -170,19 +174,10 @@ const std::vector<Misuse> kRows = {
     {"dropout_negative", [] { dropout(floats({2}), -0.5); }, {"dropout", "-0.5", "[0, 1)"}},
 };
 
-std::string message_of(const Misuse& misuse) {
-  try {
-    misuse.call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 void expect_messages(const std::vector<Misuse>& misuses) {
   for (const Misuse& misuse : misuses) {
     SCOPED_TRACE(misuse.name);
-    std::string message = message_of(misuse);
+    std::string message = error_of(misuse.call);
     EXPECT_FALSE(message.empty()) << "no Error was thrown";
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
     for (const std::string& part : misuse.says) {

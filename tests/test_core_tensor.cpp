@@ -8,22 +8,17 @@
 #include <iskra/core/random.h>
 #include <iskra/core/tensor.h>
 
+#include "error_of.h"
+
 namespace iskra {
 namespace {
+
+using testing::error_of;
 
 Tensor counted(const Shape& shape) {
   std::vector<float> v(static_cast<size_t>(shape.numel()));
   std::iota(v.begin(), v.end(), 0.0F);
   return Tensor::of(v, shape);
-}
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Tensor, KnowsWhatItIs) {

@@ -11,18 +11,12 @@
 #include <iskra/kernels/isa.h>
 #include <iskra/kernels/parallel.h>
 
+#include "error_of.h"
+
 namespace iskra::kernels {
 namespace {
 
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+using iskra::testing::error_of;
 
 TEST(Base, ShapesHoldSizesAndPrint) {
   Shape shape{2, 3, 4};
@@ -43,7 +37,7 @@ TEST(Base, ShapesHoldSizesAndPrint) {
 }
 
 TEST(Base, NineDimensionsAreTooMany) {
-  EXPECT_EQ(message_of([] { Shape shape(std::vector<int64_t>(9, 1)); }),
+  EXPECT_EQ(error_of([] { Shape shape(std::vector<int64_t>(9, 1)); }),
             "shape: 9 dimensions; iskra holds at most 8, merge some of them first");
   Shape full = Shape::filled(8, 1);
   EXPECT_THROW(full.push_back(1), Error);
@@ -67,7 +61,7 @@ TEST(Base, BroadcastFollowsNumPy) {
   EXPECT_EQ(broadcast_shapes({}, {2}, "add"), (Shape{2}));
   EXPECT_EQ(broadcast_shapes({1}, {0}, "add"), (Shape{0}));
   EXPECT_EQ(
-      message_of([] { broadcast_shapes({2, 3}, {4, 3}, "add"); }),
+      error_of([] { broadcast_shapes({2, 3}, {4, 3}, "add"); }),
       "add: shapes (2, 3) and (4, 3) do not broadcast: sizes 2 and 4 at dimension -2 must be equal, or one "
       "of them 1");
 }
@@ -110,7 +104,7 @@ TEST(Parallel, EveryElementOnceInPiecesOfTheGrain) {
 
 TEST(Parallel, TheExceptionOfTheFirstPieceArrives) {
   for (int threads : {1, 3}) {
-    std::string message = message_of([&] {
+    std::string message = error_of([&] {
       parallel_for(Cpu{threads}, 50, 1, [](int64_t i, int64_t) {
         if (i >= 3) throw Error("piece " + std::to_string(i));
       });

@@ -8,8 +8,12 @@
 #include <iskra/nn/layers.h>
 #include <iskra/nn/optim.h>
 
+#include "error_of.h"
+
 namespace iskra::nn {
 namespace {
+
+using testing::error_of;
 
 struct Tied : Module {
   Linear a, b;
@@ -178,15 +182,6 @@ TEST(Optimizer, LeavesFrozenParametersAlone) {
   EXPECT_EQ(layer.bias.to_vector<float>(), bias);
   EXPECT_NE(layer.weight.to_vector<float>(), weight);
   EXPECT_EQ(names(optimizer.state()), (std::vector<std::string>{"velocity.weight"}));
-}
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Optimizer, MisuseIsExplained) {
