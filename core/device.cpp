@@ -10,8 +10,7 @@ Device Device::parse(const std::string& name) {
   bool cuda_name = name == "cuda" || (name.rfind("cuda:", 0) == 0 && name.size() > 5 &&
                                       name.find_first_not_of("0123456789", 5) == std::string::npos);
   ISKRA_CHECK(cuda_name, "device '", name, "' is unknown; use cpu, cuda or cuda:N");
-  throw Error(
-      text("device ", name, ": this build has no CUDA; use --device cpu, or configure with the cuda preset"));
+  throw Error(text("device ", name, ": this build has no CUDA; use the CPU (Device::cpu(), --device cpu)"));
 }
 
 std::string Device::str() const {

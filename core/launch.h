@@ -41,7 +41,7 @@ void launch(Device device, F&& f) {
 #ifdef ISKRA_WITH_CUDA
   f(kernels::Cuda{device.index(), nullptr, context().provider, &scratch});
 #else
-  throw Error("device cuda: this build has no CUDA; use --device cpu, or configure with the cuda preset");
+  throw Error("device cuda: this build has no CUDA; use the CPU (Device::cpu(), --device cpu)");
 #endif
 }
 

@@ -105,7 +105,7 @@ TEST_F(AppErrors, AbsurdValues) {
 
 TEST_F(AppErrors, NoSuchFile) {
   std::string nowhere = folder_ / "nowhere";
-  expect_failure(train_on(nowhere), 1, nowhere + ": no such folder");
+  expect_failure(train_on(nowhere), 1, nowhere + ": no such folder; give the one that holds the IDX files");
   expect_failure_with(iskra({"inspect", nowhere}), 1, nowhere);
   expect_failure_with(iskra({"eval", "--weights", nowhere, "--data", folder_.path()}), 1, nowhere);
   expect_failure_with(iskra({"forward", "--weights", nowhere, "--input", "x", "--output", "y"}), 1, nowhere);

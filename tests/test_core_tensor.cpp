@@ -113,7 +113,7 @@ TEST(Tensor, MisuseSaysWhatAndHowToMendIt) {
   EXPECT_NE(error_of([&] { Tensor::empty({int64_t{1} << 59}); }).find("out of memory: "), std::string::npos);
   EXPECT_EQ(error_of([&] { Device::parse("gpu"); }), "device 'gpu' is unknown; use cpu, cuda or cuda:N");
   EXPECT_EQ(error_of([&] { Device::parse("cuda"); }),
-            "device cuda: this build has no CUDA; use --device cpu, or configure with the cuda preset");
+            "device cuda: this build has no CUDA; use the CPU (Device::cpu(), --device cpu)");
   EXPECT_NE(error_of([&] { add(x, counted({2, 4})); }).find("(2, 4)"), std::string::npos);
 }
 

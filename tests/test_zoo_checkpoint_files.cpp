@@ -152,7 +152,8 @@ TEST(Checkpoints, ADamagedOneIsReportedAndTheOlderUsed) {
             "checkpoint skipped: " + newest +
                 "/model.safetensors: is damaged: its bytes are not those that were written "
                 "(XXH3-128 differs)");
-  EXPECT_EQ(loaded->warnings[1], "checkpoint skipped: " + middle + "/MANIFEST.json: no such file");
+  EXPECT_EQ(loaded->warnings[1],
+            "checkpoint skipped: " + middle + "/MANIFEST.json: no such file; check the path");
   // Taken up from step 1, the run passes the damaged ones by: they go, whatever their step.
   save_checkpoint(folder.path(), checkpoint_of(2), 1);
   EXPECT_EQ(list_folder(folder.path()), std::vector<std::string>{"step-00000002"});

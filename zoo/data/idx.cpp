@@ -148,7 +148,7 @@ constexpr const char* kPictures = "images-idx3";
 constexpr const char* kLabels = "labels-idx1";
 
 std::string find_file(const std::string& folder, const std::string& split, const char* what) {
-  ISKRA_CHECK(folder_exists(folder), folder, ": no such folder");
+  ISKRA_CHECK(folder_exists(folder), folder, ": no such folder; give the one that holds the IDX files");
   std::string path = find_usual(folder, split, what);
   if (!path.empty()) return path;
   std::string names;

@@ -159,7 +159,7 @@ Written atomic_write(const std::string& path, std::string_view bytes) {
 
 ReadFile::ReadFile(const std::string& path) : path_(path) {
   fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0 && errno == ENOENT) throw Error(text(path, ": no such file"));
+  if (fd_ < 0 && errno == ENOENT) throw Error(text(path, ": no such file; check the path"));
   if (fd_ < 0) fail(path, "cannot open", errno);
   struct stat status{};
   if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode)) {
