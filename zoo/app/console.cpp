@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include <iskra/zoo/train/html.h>
+
 namespace iskra::zoo {
 
 namespace {
@@ -84,17 +86,7 @@ std::string bytes_text(double bytes) {
 }
 
 std::string seconds_text(double seconds) {
-  auto whole = static_cast<int64_t>(std::llround(seconds));
-  char buffer[64];
-  if (seconds < 60) return fixed(seconds, 1) + " s";
-  if (whole < 3600) {
-    std::snprintf(buffer, sizeof buffer, "%d min %02d s", static_cast<int>(whole / 60),
-                  static_cast<int>(whole % 60));
-  } else {
-    std::snprintf(buffer, sizeof buffer, "%lld h %02d min", static_cast<long long>(whole / 3600),
-                  static_cast<int>(whole / 60 % 60));
-  }
-  return buffer;
+  return seconds < 60 ? fixed(seconds, 1) + " s" : html::duration(seconds);
 }
 
 std::string picture_text(int64_t channels, int64_t height, int64_t width) {
