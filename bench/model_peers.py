@@ -100,7 +100,8 @@ def main():
                       "turns": values} for name, values in turns.items()]
     with open("/proc/cpuinfo") as info:
         cpu = next(line.split(": ")[1].strip() for line in info if line.startswith("model name"))
-    print(json.dumps({"batch": args.batch, "precision": "fp32", "cpu": cpu, "threads": os.cpu_count(),
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    print(json.dumps({"commit": commit, "batch": args.batch, "precision": "fp32", "cpu": cpu, "threads": os.cpu_count(),
                       "system": platform.system(), "load_before": os.getloadavg()[0], "rows": rows}, indent=1))
 
 
