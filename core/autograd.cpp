@@ -95,7 +95,8 @@ bool Tensor::requires_grad() const { return defined() && impl_->meta && impl_->m
 
 bool Tensor::is_leaf() const { return !impl_ || !impl_->meta || !impl_->meta->node; }
 
-Tensor& Tensor::set_requires_grad(bool on) {
+Tensor& Tensor::set_requires_grad(bool on, Caller caller) {
+  detail::OpScope scope("set_requires_grad", caller);
   if (!on && (!defined() || !impl_->meta)) return *this;
   detail::GradMeta& meta = detail::meta_of(*this);
   ISKRA_CHECK(!meta.node, "set_requires_grad: this Tensor was computed by '", meta.node->name,
@@ -109,7 +110,8 @@ Tensor& Tensor::set_requires_grad(bool on) {
 
 Tensor Tensor::grad() const { return defined() && impl_->meta ? impl_->meta->grad : Tensor(); }
 
-void Tensor::set_grad(const Tensor& grad) {
+void Tensor::set_grad(const Tensor& grad, Caller caller) {
+  detail::OpScope scope("set_grad", caller);
   detail::GradMeta& meta = detail::meta_of(*this);
   if (grad.defined()) {
     ISKRA_CHECK(grad.shape() == shape() && grad.dtype() == dtype(), "set_grad: the gradient is ", grad.str(),
@@ -122,19 +124,21 @@ void Tensor::clear_grad() {
   if (defined() && impl_->meta) impl_->meta->grad = {};
 }
 
-void Tensor::on_gradient(std::function<void(Tensor&)> hook) {
+void Tensor::on_gradient(std::function<void(Tensor&)> hook, Caller caller) {
+  detail::OpScope scope("on_gradient", caller);
   detail::GradMeta& meta = detail::meta_of(*this);
   ISKRA_CHECK(!meta.node, "on_gradient: only a leaf takes a gradient hook; this Tensor was computed by '",
               meta.node->name, "'");
   meta.hooks.push_back(std::move(hook));
 }
 
-Tensor Tensor::detach() const {
+Tensor Tensor::detach(Caller caller) const {
+  detail::OpScope scope("detach", caller);
   ISKRA_CHECK(defined(), "detach: this Tensor is undefined");
   return detail::view_of(*this, shape(), strides());
 }
 
-void Tensor::backward() const { iskra::backward(*this); }
-void Tensor::backward(const Tensor& grad) const { iskra::backward(*this, grad); }
+void Tensor::backward(Caller caller) const { iskra::backward(*this, {}, caller); }
+void Tensor::backward(const Tensor& grad, Caller caller) const { iskra::backward(*this, grad, caller); }
 
 }  // namespace iskra

@@ -71,7 +71,7 @@ Tensor save_if(bool needed, const Tensor& value);
 
 /// Backpropagates from `root`. `grad` defaults to one for a one-element root. Gradients of leaves are added
 /// to what they hold. Throws when the graph was already used: its saved values are freed.
-void backward(const Tensor& root, const Tensor& grad = {});
+void backward(const Tensor& root, const Tensor& grad = {}, Caller caller = Caller::current());
 
 /// Compares the tape's gradients of f (any shape of output) with central differences in f64, for every input
 /// that requires a gradient. Throws Error naming input, element, both values when they differ by more than

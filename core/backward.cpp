@@ -174,7 +174,8 @@ class Pass final {
 
 }  // namespace
 
-void backward(const Tensor& root, const Tensor& grad) {
+void backward(const Tensor& root, const Tensor& grad, Caller caller) {
+  detail::OpScope scope("backward", caller);
   ISKRA_CHECK(root.defined(), "backward: this Tensor is undefined");
   ISKRA_CHECK(root.requires_grad(), "backward: this Tensor depends on nothing that requires a gradient",
               context().grad_enabled ? "" : " (NoGrad is active here)",

@@ -13,73 +13,81 @@ using Pool2dOptions = kernels::Pool2d;
 
 // --- pointwise: neg exp log sqrt square tanh sigmoid relu gelu(x); add sub mul div(a, b)
 // ---------------------------
-#define ISKRA_DECLARE_UNARY(name, doc) Tensor name(const Tensor& x);
+#define ISKRA_DECLARE_UNARY(name, doc) Tensor name(const Tensor& x, Caller caller = Caller::current());
 ISKRA_UNARY_OPS(ISKRA_DECLARE_UNARY)
 #undef ISKRA_DECLARE_UNARY
-#define ISKRA_DECLARE_BINARY(name, doc) Tensor name(const Tensor& a, const Tensor& b);
+#define ISKRA_DECLARE_BINARY(name, doc) \
+  Tensor name(const Tensor& a, const Tensor& b, Caller caller = Caller::current());
 ISKRA_BINARY_OPS(ISKRA_DECLARE_BINARY)
 #undef ISKRA_DECLARE_BINARY
 
-inline Tensor operator-(const Tensor& x) { return neg(x); }
-inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
-inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
-inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
-inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
-/// A number becomes a 0-d tensor of the other side's dtype.
-Tensor operator+(const Tensor& a, double b);
-Tensor operator-(const Tensor& a, double b);
-Tensor operator*(const Tensor& a, double b);
-Tensor operator/(const Tensor& a, double b);
-Tensor operator+(double a, const Tensor& b);
-Tensor operator-(double a, const Tensor& b);
-Tensor operator*(double a, const Tensor& b);
-Tensor operator/(double a, const Tensor& b);
+Tensor operator-(Operand x);
+Tensor operator+(const Tensor& a, Operand b);
+Tensor operator-(const Tensor& a, Operand b);
+Tensor operator*(const Tensor& a, Operand b);
+Tensor operator/(const Tensor& a, Operand b);
+/// A number is taken in the tensor's dtype; beside an integer tensor, a number with a fraction makes f32.
+Tensor operator+(const Tensor& a, Number b);
+Tensor operator-(const Tensor& a, Number b);
+Tensor operator*(const Tensor& a, Number b);
+Tensor operator/(const Tensor& a, Number b);
+Tensor operator+(double a, Operand b);
+Tensor operator-(double a, Operand b);
+Tensor operator*(double a, Operand b);
+Tensor operator/(double a, Operand b);
 
 // --- reductions
 // ----------------------------------------------------------------------------------------------------
 /// Over the given axes (all when empty); `keep` leaves axes of size 1.
-Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
-Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
+Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+           Caller caller = Caller::current());
+Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+            Caller caller = Caller::current());
 /// Sums x down to `shape`, undoing a broadcast.
-Tensor sum_to(const Tensor& x, const Shape& shape);
+Tensor sum_to(const Tensor& x, const Shape& shape, Caller caller = Caller::current());
 /// Place of the first largest value along the last axis: i64, no gradient.
-Tensor argmax(const Tensor& x);
+Tensor argmax(const Tensor& x, Caller caller = Caller::current());
 
 // --- shape (the other views are methods of Tensor)
 // -----------------------------------------------------------------
 /// Joins tensors that agree in all other axes.
-Tensor cat(const std::vector<Tensor>& xs, int axis);
+Tensor cat(const std::vector<Tensor>& xs, int axis, Caller caller = Caller::current());
 
 // --- products
 // ------------------------------------------------------------------------------------------------------
 /// a (...,M,K) times b (...,K,N); leading axes broadcast; transposed views cost nothing.
-Tensor matmul(const Tensor& a, const Tensor& b);
+Tensor matmul(const Tensor& a, const Tensor& b, Caller caller = Caller::current());
 /// x (...,C) times weight (K,C) transposed, plus bias (K) or nothing: (...,K).
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              Caller caller = Caller::current());
 
 // --- neural-network ops
 // --------------------------------------------------------------------------------------------
 /// x (N,C,H,W), weight (K,C/groups,R,S), bias (K) or nothing: (N,K,OH,OW), channels-last in memory.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
-              const Conv2dOptions& options = {});
+              const Conv2dOptions& options = {}, Caller caller = Caller::current());
 /// x (N,C,H,W); gradients go to the first largest element of each window.
-Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options = {});
+Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options = {}, Caller caller = Caller::current());
 /// Over the last axis of x (...,C); weight (C) and bias (C) or nothing. Ba, Kiros & Hinton 2016.
-Tensor layer_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-6);
-Tensor softmax(const Tensor& x, int axis = -1);
+Tensor layer_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-6,
+                  Caller caller = Caller::current());
+Tensor softmax(const Tensor& x, int axis = -1, Caller caller = Caller::current());
 /// softmax(scale * q k^T) v for q (N,NH,T,HD), k v (N,NH,TK,HD); scale defaults to 1/sqrt(HD). Memory is
 /// linear in T.
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale = 0);
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale = 0,
+                                    Caller caller = Caller::current());
 /// The same on packed qkv (N,T,3C), rows [q|k|v] and head-major inside, as timm packs it: (N,T,C).
-Tensor packed_attention(const Tensor& qkv, int64_t heads, double scale = 0);
+Tensor packed_attention(const Tensor& qkv, int64_t heads, double scale = 0,
+                        Caller caller = Caller::current());
 /// Mean over rows of the cross-entropy of logits (M,C) with labels i64 (M) in [0,C). `smoothing` in [0,1)
 /// mixes in the uniform distribution.
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing = 0);
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing = 0,
+                     Caller caller = Caller::current());
 /// Zeroes elements with probability p and scales the others by 1/(1-p). Draws from the ambient RngScope. p 0:
 /// itself.
-Tensor dropout(const Tensor& x, double p);
+Tensor dropout(const Tensor& x, double p, Caller caller = Caller::current());
 /// Pictures u8 (N,H,W,C) to floating (N,C,H,W), channels-last: (x/255 - mean[c]) / std[c]. No gradient.
 Tensor normalize_images(const Tensor& pictures, const std::vector<float>& mean, const std::vector<float>& std,
-                        DType dtype = DType::f32);
+                        DType dtype = DType::f32, Caller caller = Caller::current());
 
 }  // namespace iskra

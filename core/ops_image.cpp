@@ -46,7 +46,9 @@ Shape conv_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Con
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options,
+              Caller caller) {
+  detail::OpScope scope("conv2d", caller);
   Tensor y = Tensor::empty(conv_shape(x, weight, bias, options), image_options(x));
   Tensor x1 = x.detach().contiguous(Layout::channels_last);
   Tensor w1 = weight.detach().contiguous();
@@ -79,7 +81,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                 });
 }
 
-Tensor max_pool2d(const Tensor& x, const Pool2dOptions& at) {
+Tensor max_pool2d(const Tensor& x, const Pool2dOptions& at, Caller caller) {
+  detail::OpScope scope("max_pool2d", caller);
   constexpr const char* kName = "max_pool2d";
   ISKRA_CHECK(is_floating(x.dtype()) && x.rank() == 4, kName, ": the input is ", x.str(),
               "; it must be floating (N,C,H,W)");
@@ -104,7 +107,8 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& at) {
 }
 
 Tensor normalize_images(const Tensor& pictures, const std::vector<float>& mean, const std::vector<float>& std,
-                        DType dtype) {
+                        DType dtype, Caller caller) {
+  detail::OpScope scope("normalize_images", caller);
   constexpr const char* kName = "normalize_images";
   ISKRA_CHECK(pictures.rank() == 4 && pictures.dtype() == DType::u8, kName, ": the pictures are ",
               pictures.str(), "; they must be u8 (N,H,W,C)");

@@ -51,7 +51,8 @@ Tensor softmax_last(const Tensor& x) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int axis) {
+Tensor softmax(const Tensor& x, int axis, Caller caller) {
+  detail::OpScope scope("softmax", caller);
   check_floating("softmax", x);
   int at = detail::normal_axis(axis, x.rank(), "softmax");
   if (at == x.rank() - 1) return softmax_last(x);
@@ -61,7 +62,8 @@ Tensor softmax(const Tensor& x, int axis) {
 // ------------------------------------------------------------------------------------------------- layer
 // norm
 
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, Caller caller) {
+  detail::OpScope scope("layer_norm", caller);
   check_floating("layer_norm", x);
   ISKRA_CHECK(x.rank() >= 1, "layer_norm: the input has no axis to normalise");
   for (const Tensor& p : {weight, bias}) {
@@ -133,8 +135,10 @@ Tensor empty_lse(const Tensor& q) {
 
 }  // namespace
 
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale) {
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
+                                    Caller caller) {
   constexpr const char* kName = "scaled_dot_product_attention";
+  detail::OpScope scope(kName, caller);
   check_floating(kName, q);
   bool ranks = q.rank() == 4 && k.rank() == 4 && v.rank() == 4;
   ISKRA_CHECK(ranks && k.shape() == v.shape() && q.size(0) == k.size(0) && q.size(1) == k.size(1) &&
@@ -166,7 +170,8 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
       });
 }
 
-Tensor packed_attention(const Tensor& qkv, int64_t heads, double scale) {
+Tensor packed_attention(const Tensor& qkv, int64_t heads, double scale, Caller caller) {
+  detail::OpScope scope("packed_attention", caller);
   check_floating("packed_attention", qkv);
   ISKRA_CHECK(qkv.rank() == 3 && heads > 0 && qkv.size(2) % (3 * heads) == 0,
               "packed_attention: the input has shape ", qkv.shape(), " for ", heads,
@@ -211,7 +216,8 @@ void check_labels(const Tensor& labels, int64_t classes) {
 
 }  // namespace
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing) {
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Caller caller) {
+  detail::OpScope scope("cross_entropy", caller);
   check_floating("cross_entropy", logits);
   ISKRA_CHECK(logits.rank() == 2 && labels.rank() == 1 && logits.size(0) == labels.size(0) &&
                   labels.dtype() == DType::i64,
@@ -240,7 +246,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothin
 // ----------------------------------------------------------------------------------------------------
 // dropout
 
-Tensor dropout(const Tensor& x, double p) {
+Tensor dropout(const Tensor& x, double p, Caller caller) {
+  detail::OpScope scope("dropout", caller);
   check_floating("dropout", x);
   ISKRA_CHECK(p >= 0 && p < 1, "dropout: probability ", p, " must be in [0, 1)");
   if (p == 0) return x;

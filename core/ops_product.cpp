@@ -65,7 +65,8 @@ void check_product(const char* name, const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
+Tensor matmul(const Tensor& a, const Tensor& b, Caller caller) {
+  detail::OpScope scope("matmul", caller);
   check_product("matmul", a, b);
   ISKRA_CHECK(a.rank() >= 2 && b.rank() >= 2, "matmul: the shapes are ", a.shape(), " and ", b.shape(),
               "; both need two axes or more, use unsqueeze on a vector");
@@ -80,7 +81,8 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                 });
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Caller caller) {
+  detail::OpScope scope("linear", caller);
   check_product("linear", x, weight);
   ISKRA_CHECK(weight.rank() == 2, "linear: the weight has shape ", weight.shape(),
               "; it must be (outputs, inputs)");

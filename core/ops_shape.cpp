@@ -64,7 +64,8 @@ Tensor copied(const Tensor& x, Tensor y) {
 
 }  // namespace
 
-Tensor Tensor::reshape(const Shape& wanted) const {
+Tensor Tensor::reshape(const Shape& wanted, Caller caller) const {
+  detail::OpScope scope("reshape", caller);
   Shape shape = resolved(*this, wanted);
   Shape stride;
   bool viewable = strides_for(*this, shape, &stride);
@@ -75,7 +76,8 @@ Tensor Tensor::reshape(const Shape& wanted) const {
   });
 }
 
-Tensor Tensor::flatten(int first, int last) const {
+Tensor Tensor::flatten(int first, int last, Caller caller) const {
+  detail::OpScope scope("flatten", caller);
   if (rank() == 0) return reshape({1});
   int from = normal_axis(first, rank(), "flatten");
   int until = normal_axis(last, rank(), "flatten");
@@ -93,7 +95,8 @@ Tensor Tensor::flatten(int first, int last) const {
   return reshape(wanted);
 }
 
-Tensor Tensor::permute(const Shape& axes) const {
+Tensor Tensor::permute(const Shape& axes, Caller caller) const {
+  detail::OpScope scope("permute", caller);
   ISKRA_CHECK(axes.rank() == rank(), "permute: ", axes, " names ", axes.rank(), " axes of a tensor of rank ",
               rank());
   Shape sizes = axes;
@@ -110,14 +113,16 @@ Tensor Tensor::permute(const Shape& axes) const {
                 [inverse](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy.permute(inverse)); });
 }
 
-Tensor Tensor::transpose(int a, int b) const {
+Tensor Tensor::transpose(int a, int b, Caller caller) const {
+  detail::OpScope scope("transpose", caller);
   Shape axes = Shape::filled(rank(), 0);
   for (int i = 0; i < rank(); ++i) axes[i] = i;
   std::swap(axes[normal_axis(a, rank(), "transpose")], axes[normal_axis(b, rank(), "transpose")]);
   return permute(axes);
 }
 
-Tensor Tensor::narrow(int axis, int64_t start, int64_t length) const {
+Tensor Tensor::narrow(int axis, int64_t start, int64_t length, Caller caller) const {
+  detail::OpScope scope("narrow", caller);
   int at = normal_axis(axis, rank(), "narrow");
   ISKRA_CHECK(start >= 0 && length >= 0 && start + length <= shape()[at], "narrow: elements ", start, " to ",
               start + length, " of axis ", axis, ", which has ", shape()[at]);
@@ -132,7 +137,8 @@ Tensor Tensor::narrow(int axis, int64_t start, int64_t length) const {
   });
 }
 
-Tensor Tensor::squeeze(int axis) const {
+Tensor Tensor::squeeze(int axis, Caller caller) const {
+  detail::OpScope scope("squeeze", caller);
   int at = normal_axis(axis, rank(), "squeeze");
   ISKRA_CHECK(shape()[at] == 1, "squeeze: axis ", axis, " of shape ", shape(), " has size ", shape()[at],
               ", not 1");
@@ -144,7 +150,8 @@ Tensor Tensor::squeeze(int axis) const {
                 [at](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy.unsqueeze(at)); });
 }
 
-Tensor Tensor::unsqueeze(int axis) const {
+Tensor Tensor::unsqueeze(int axis, Caller caller) const {
+  detail::OpScope scope("unsqueeze", caller);
   int at = normal_axis(axis, rank() + 1, "unsqueeze");
   ISKRA_CHECK(rank() < Shape::kMaxRank, "unsqueeze: a tensor has at most ", Shape::kMaxRank, " axes");
   Shape sizes = shape();
@@ -156,7 +163,8 @@ Tensor Tensor::unsqueeze(int axis) const {
                 [at](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy.squeeze(at)); });
 }
 
-Tensor Tensor::expand(const Shape& wide) const {
+Tensor Tensor::expand(const Shape& wide, Caller caller) const {
+  detail::OpScope scope("expand", caller);
   ISKRA_CHECK(wide.rank() >= rank() && broadcast_shapes(shape(), wide, "expand") == wide, "expand: shape ",
               shape(), " does not broadcast to ", wide);
   int extra = wide.rank() - rank();
@@ -169,7 +177,8 @@ Tensor Tensor::expand(const Shape& wide) const {
                 [from = shape()](const Tensor& dy, Wanted, Sinks& to) { to.give(0, sum_to(dy, from)); });
 }
 
-Tensor Tensor::contiguous(Layout layout) const {
+Tensor Tensor::contiguous(Layout layout, Caller caller) const {
+  detail::OpScope scope("contiguous", caller);
   bool channels_last = layout == Layout::channels_last;
   if (channels_last ? is_channels_last() : is_contiguous()) return *this;
   Tensor y = empty(shape(), {.dtype = dtype(), .device = device(), .layout = layout});
@@ -177,12 +186,14 @@ Tensor Tensor::contiguous(Layout layout) const {
                 [](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy); });
 }
 
-Tensor Tensor::clone() const {
+Tensor Tensor::clone(Caller caller) const {
+  detail::OpScope scope("clone", caller);
   return record("clone", copied(*this, empty_like(*this)), {*this},
                 [](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy); });
 }
 
-Tensor Tensor::to(DType wanted) const {
+Tensor Tensor::to(DType wanted, Caller caller) const {
+  detail::OpScope scope("to", caller);
   if (wanted == dtype()) return *this;
   Tensor y = empty(shape(), {.dtype = wanted, .device = device()});
   if (is_dense()) y = view_of(y, shape(), strides());
@@ -192,7 +203,8 @@ Tensor Tensor::to(DType wanted) const {
                 [from = dtype()](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy.to(from)); });
 }
 
-Tensor cat(const std::vector<Tensor>& xs, int axis) {
+Tensor cat(const std::vector<Tensor>& xs, int axis, Caller caller) {
+  detail::OpScope scope("cat", caller);
   ISKRA_CHECK(!xs.empty(), "cat: the list of tensors is empty");
   ISKRA_CHECK(xs.size() <= 64, "cat: ", xs.size(), " tensors; join at most 64 at a time");
   const Tensor& first = xs.front();

@@ -82,17 +82,21 @@ RngDraw::RngDraw(int64_t per_sample) {
 
 kernels::RngKey RngDraw::key() const { return key_; }
 
-Tensor uniform(const Shape& shape, double low, double high, TensorOptions options) {
+Tensor uniform(const Shape& shape, double low, double high, TensorOptions options, Caller caller) {
+  detail::OpScope scope("uniform", caller);
   return drawn(shape, options,
                [&](auto on, auto y, auto key) { kernels::random_uniform(on, y, low, high, key); });
 }
 
-Tensor normal(const Shape& shape, double mean, double std, TensorOptions options) {
+Tensor normal(const Shape& shape, double mean, double std, TensorOptions options, Caller caller) {
+  detail::OpScope scope("normal", caller);
   return drawn(shape, options,
                [&](auto on, auto y, auto key) { kernels::random_normal(on, y, mean, std, 0, key); });
 }
 
-Tensor truncated_normal(const Shape& shape, double mean, double std, double cut, TensorOptions options) {
+Tensor truncated_normal(const Shape& shape, double mean, double std, double cut, TensorOptions options,
+                        Caller caller) {
+  detail::OpScope scope("truncated_normal", caller);
   ISKRA_CHECK(cut > 0, "truncated_normal: cut ", cut, " standard deviations; it must be positive");
   return drawn(shape, options,
                [&](auto on, auto y, auto key) { kernels::random_normal(on, y, mean, std, cut, key); });

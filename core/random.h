@@ -61,9 +61,12 @@ struct RngDraw {
 };
 
 /// Fresh tensors with random values (key: the ambient scope, or `seed` without one).
-Tensor uniform(const Shape& shape, double low, double high, TensorOptions options = {});
-Tensor normal(const Shape& shape, double mean, double std, TensorOptions options = {});
+Tensor uniform(const Shape& shape, double low, double high, TensorOptions options = {},
+               Caller caller = Caller::current());
+Tensor normal(const Shape& shape, double mean, double std, TensorOptions options = {},
+              Caller caller = Caller::current());
 /// Normal, redrawn inside mean +- cut standard deviations.
-Tensor truncated_normal(const Shape& shape, double mean, double std, double cut, TensorOptions options = {});
+Tensor truncated_normal(const Shape& shape, double mean, double std, double cut, TensorOptions options = {},
+                        Caller caller = Caller::current());
 
 }  // namespace iskra

@@ -68,7 +68,8 @@ bool dense(const Shape& shape, const Shape& stride) {
 
 using detail::defined_impl;
 
-Tensor Tensor::empty(const Shape& shape, TensorOptions options) {
+Tensor Tensor::empty(const Shape& shape, TensorOptions options, Caller caller) {
+  detail::OpScope scope("empty", caller);
   size_t bytes = detail::checked_bytes(shape, options.dtype);
   ISKRA_CHECK(options.layout == Layout::row_major || shape.rank() == 4,
               "Tensor: channels_last needs four axes (N,C,H,W), the shape is ", shape);
@@ -81,7 +82,8 @@ Tensor Tensor::empty(const Shape& shape, TensorOptions options) {
   return Tensor(std::move(impl));
 }
 
-Tensor Tensor::full(const Shape& shape, double value, TensorOptions options) {
+Tensor Tensor::full(const Shape& shape, double value, TensorOptions options, Caller caller) {
+  detail::OpScope scope("full", caller);
   Tensor y = empty(shape, options);
   y.fill(value);
   return y;
@@ -99,7 +101,9 @@ Tensor Tensor::zeros_like(const Tensor& like) {
   return y;
 }
 
-Tensor Tensor::from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device) {
+Tensor Tensor::from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device,
+                          Caller caller) {
+  detail::OpScope scope("of", caller);
   Tensor host = empty(shape, {.dtype = dtype});
   ISKRA_CHECK(static_cast<int64_t>(count) == shape.numel(), "Tensor::of: ", count, " values for shape ",
               shape, ", which has ", shape.numel());
@@ -111,7 +115,10 @@ const Shape& Tensor::shape() const { return defined_impl(*this).shape; }
 const Shape& Tensor::strides() const { return defined_impl(*this).stride; }
 DType Tensor::dtype() const { return defined_impl(*this).dtype; }
 Device Tensor::device() const { return defined_impl(*this).storage->device; }
-int64_t Tensor::size(int axis) const { return shape()[detail::normal_axis(axis, rank(), "size")]; }
+int64_t Tensor::size(int axis, Caller caller) const {
+  detail::OpScope scope("size", caller);
+  return shape()[detail::normal_axis(axis, rank(), "size")];
+}
 bool Tensor::is_contiguous() const { return view().contiguous(); }
 bool Tensor::is_channels_last() const { return view().channels_last(); }
 bool Tensor::is_dense() const { return numel() == 0 || detail::dense(shape(), strides()); }
@@ -125,14 +132,16 @@ void* Tensor::raw_data() const {
   return static_cast<char*>(impl.storage->data) + static_cast<size_t>(impl.offset) * size_of(impl.dtype);
 }
 
-void* Tensor::checked_data(DType wanted) const {
+void* Tensor::checked_data(DType wanted, const Caller& caller) const {
+  detail::OpScope scope("data", caller);
   ISKRA_CHECK(dtype() == wanted, "data<", name_of(wanted), ">: the tensor holds ", name_of(dtype()),
               "; convert it with to(DType::", name_of(wanted), ")");
   ISKRA_CHECK(device().is_cpu(), "data: the tensor is on ", device(), "; copy it with to(Device::cpu())");
   return raw_data();
 }
 
-double Tensor::item() const {
+double Tensor::item(Caller caller) const {
+  detail::OpScope scope("item", caller);
   ISKRA_CHECK(numel() == 1, "item: the tensor has shape ", shape(),
               "; only a one-element tensor is a number");
   double value = 0;
@@ -146,7 +155,8 @@ void Tensor::copy_to_host(void* out, DType wanted) const {
   if (host.numel() > 0) std::memcpy(out, host.raw_data(), host.bytes());
 }
 
-void Tensor::copy_from(const Tensor& source) {
+void Tensor::copy_from(const Tensor& source, Caller caller) {
+  detail::OpScope scope("copy_from", caller);
   ISKRA_CHECK(source.shape() == shape(), "copy_from: the source has shape ", source.shape(), ", this tensor ",
               shape());
   detail::launch(device(), [&](auto on) { kernels::copy(on, source.view(), mut()); });
@@ -166,12 +176,14 @@ kernels::MutView Tensor::mut() const {
   return {raw_data(), impl.dtype, impl.shape, impl.stride};
 }
 
-Tensor Tensor::to(Device target) const {
+Tensor Tensor::to(Device target, Caller caller) const {
+  detail::OpScope scope("to", caller);
   if (target == device()) return *this;
   throw Error(text("to: cannot copy from ", device(), " to ", target, "; this build has no CUDA"));
 }
 
-void Tensor::set_data(const Tensor& data) {
+void Tensor::set_data(const Tensor& data, Caller caller) {
+  detail::OpScope scope("set_data", caller);
   ISKRA_CHECK(defined(), "set_data: this Tensor is undefined; assign to it instead");
   const auto& from = defined_impl(data);
   ISKRA_CHECK(!data.impl()->meta || !data.impl()->meta->node,

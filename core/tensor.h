@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include <iskra/core/caller.h>
 #include <iskra/core/context.h>
 #include <iskra/core/device.h>
 #include <iskra/kernels/base.h>
@@ -36,27 +37,36 @@ class Tensor {
 
   // --- creation (never recorded)
   // ----------------------------------------------------------------------------------
-  static Tensor empty(const Shape& shape, TensorOptions options = {});
-  static Tensor full(const Shape& shape, double value, TensorOptions options = {});
-  static Tensor zeros(const Shape& shape, TensorOptions options = {}) { return full(shape, 0, options); }
-  static Tensor ones(const Shape& shape, TensorOptions options = {}) { return full(shape, 1, options); }
+  static Tensor empty(const Shape& shape, TensorOptions options = {}, Caller caller = Caller::current());
+  static Tensor full(const Shape& shape, double value, TensorOptions options = {},
+                     Caller caller = Caller::current());
+  static Tensor zeros(const Shape& shape, TensorOptions options = {}, Caller caller = Caller::current()) {
+    return full(shape, 0, options, caller);
+  }
+  static Tensor ones(const Shape& shape, TensorOptions options = {}, Caller caller = Caller::current()) {
+    return full(shape, 1, options, caller);
+  }
   /// Same shape, dtype, device and (when dense) the same layout as `like`.
   static Tensor empty_like(const Tensor& like);
   static Tensor zeros_like(const Tensor& like);
   /// Copies row-major values; `values.size()` must be the product of `shape`.
   template <class T>
-  static Tensor of(std::span<const T> values, const Shape& shape, Device device = Device::cpu()) {
-    return from_bytes(values.data(), values.size(), dtype_of<T>, shape, device);
+  static Tensor of(std::span<const T> values, const Shape& shape, Device device = Device::cpu(),
+                   Caller caller = Caller::current()) {
+    return from_bytes(values.data(), values.size(), dtype_of<T>, shape, device, caller);
   }
   template <class T>
-  static Tensor of(const std::vector<T>& values, const Shape& shape, Device device = Device::cpu()) {
-    return of(std::span<const T>(values), shape, device);
+  static Tensor of(const std::vector<T>& values, const Shape& shape, Device device = Device::cpu(),
+                   Caller caller = Caller::current()) {
+    return of(std::span<const T>(values), shape, device, caller);
   }
   template <class T>
-  static Tensor of(std::initializer_list<T> values, const Shape& shape, Device device = Device::cpu()) {
-    return of(std::span<const T>(values.begin(), values.size()), shape, device);
+  static Tensor of(std::initializer_list<T> values, const Shape& shape, Device device = Device::cpu(),
+                   Caller caller = Caller::current()) {
+    return of(std::span<const T>(values.begin(), values.size()), shape, device, caller);
   }
-  static Tensor from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device);
+  static Tensor from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device,
+                           Caller caller = Caller::current());
 
   // --- what it is
   // -------------------------------------------------------------------------------------------------
@@ -67,7 +77,7 @@ class Tensor {
   int rank() const { return shape().rank(); }
   int64_t numel() const { return shape().numel(); }
   /// Size of one axis; negative counts from the end.
-  int64_t size(int axis) const;
+  int64_t size(int axis, Caller caller = Caller::current()) const;
   DType dtype() const;
   Device device() const;
   bool is_contiguous() const;     ///< dense, row-major
@@ -81,16 +91,16 @@ class Tensor {
   // ---------------------------------------------------------------------------------------------------
   /// Memory of the first element; the dtype must match (checked). Host pointers only.
   template <class T>
-  T* data() {
-    return static_cast<T*>(checked_data(dtype_of<T>));
+  T* data(Caller caller = Caller::current()) {
+    return static_cast<T*>(checked_data(dtype_of<T>, caller));
   }
   template <class T>
-  const T* data() const {
-    return static_cast<const T*>(checked_data(dtype_of<T>));
+  const T* data(Caller caller = Caller::current()) const {
+    return static_cast<const T*>(checked_data(dtype_of<T>, caller));
   }
   void* raw_data() const;
   /// The only element of a one-element tensor, converted to double.
-  double item() const;
+  double item(Caller caller = Caller::current()) const;
   /// All elements in row-major order on the host.
   template <class T>
   std::vector<T> to_vector() const {
@@ -99,7 +109,7 @@ class Tensor {
     return out;
   }
   /// Overwrites the elements with those of `source` (same shape; converted; not recorded).
-  void copy_from(const Tensor& source);
+  void copy_from(const Tensor& source, Caller caller = Caller::current());
   void fill(double value);
   kernels::View view() const;
   kernels::MutView mut() const;
@@ -107,43 +117,43 @@ class Tensor {
   // --- views and copies (recorded; ops_shape.cpp)
   // -----------------------------------------------------------------
   /// One size may be -1. A view where strides allow it, else a copy.
-  Tensor reshape(const Shape& shape) const;
+  Tensor reshape(const Shape& shape, Caller caller = Caller::current()) const;
   /// Joins the axes first … last (inclusive; negative counts from the end).
-  Tensor flatten(int first = 0, int last = -1) const;
-  Tensor transpose(int a, int b) const;
-  Tensor permute(const Shape& axes) const;
+  Tensor flatten(int first = 0, int last = -1, Caller caller = Caller::current()) const;
+  Tensor transpose(int a, int b, Caller caller = Caller::current()) const;
+  Tensor permute(const Shape& axes, Caller caller = Caller::current()) const;
   /// Elements start … start+length-1 of one axis.
-  Tensor narrow(int axis, int64_t start, int64_t length) const;
-  Tensor squeeze(int axis) const;
-  Tensor unsqueeze(int axis) const;
-  Tensor expand(const Shape& shape) const;
+  Tensor narrow(int axis, int64_t start, int64_t length, Caller caller = Caller::current()) const;
+  Tensor squeeze(int axis, Caller caller = Caller::current()) const;
+  Tensor unsqueeze(int axis, Caller caller = Caller::current()) const;
+  Tensor expand(const Shape& shape, Caller caller = Caller::current()) const;
   /// Itself when already dense in that layout, else a copy.
-  Tensor contiguous(Layout layout = Layout::row_major) const;
+  Tensor contiguous(Layout layout = Layout::row_major, Caller caller = Caller::current()) const;
   /// A copy with memory of its own.
-  Tensor clone() const;
-  Tensor to(DType dtype) const;
-  Tensor to(Device device) const;
+  Tensor clone(Caller caller = Caller::current()) const;
+  Tensor to(DType dtype, Caller caller = Caller::current()) const;
+  Tensor to(Device device, Caller caller = Caller::current()) const;
 
   // --- autograd
   // ---------------------------------------------------------------------------------------------------
   bool requires_grad() const;
   /// Makes a leaf record (or not) what is computed from it. Returns itself.
-  Tensor& set_requires_grad(bool on = true);
+  Tensor& set_requires_grad(bool on = true, Caller caller = Caller::current());
   bool is_leaf() const;
   /// The leaf's accumulated gradient; undefined when there is none.
   Tensor grad() const;
-  void set_grad(const Tensor& grad);
+  void set_grad(const Tensor& grad, Caller caller = Caller::current());
   void clear_grad();
   /// Called once per backward pass, after this leaf's last contribution; the gradient is in grad().
-  void on_gradient(std::function<void(Tensor& leaf)> hook);
+  void on_gradient(std::function<void(Tensor& leaf)> hook, Caller caller = Caller::current());
   /// The same data without a graph.
-  Tensor detach() const;
+  Tensor detach(Caller caller = Caller::current()) const;
   /// Computes the gradients of every leaf this one-element tensor depends on; see autograd.h.
-  void backward() const;
-  void backward(const Tensor& grad) const;
+  void backward(Caller caller = Caller::current()) const;
+  void backward(const Tensor& grad, Caller caller = Caller::current()) const;
   /// Replaces data, shape and device in place: every handle of this tensor sees it (parameters keep their
   /// identity).
-  void set_data(const Tensor& data);
+  void set_data(const Tensor& data, Caller caller = Caller::current());
   /// True when both handles mean the same tensor object.
   bool same(const Tensor& other) const { return impl_ == other.impl_; }
 
@@ -153,7 +163,7 @@ class Tensor {
   const std::shared_ptr<detail::TensorImpl>& impl() const { return impl_; }
 
  private:
-  void* checked_data(DType dtype) const;
+  void* checked_data(DType dtype, const Caller& caller) const;
   void copy_to_host(void* out, DType dtype) const;
   std::shared_ptr<detail::TensorImpl> impl_;
 };

@@ -8,8 +8,9 @@
 
 namespace iskra {
 
-/// What every failed check throws. `what()` is one line: the operation, both values, and how to mend it.
-/// `where()` is the "file:line" of the check, for developers.
+/// What every failed check throws. `what()` is one line: the operation, both values, how to mend it and,
+/// inside of an op, "(at file:line)" of the op's caller. `where()` is the "file:line" of the check, for
+/// developers.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, std::source_location at = std::source_location::current());
@@ -20,6 +21,14 @@ class Error : public std::runtime_error {
 };
 
 namespace detail {
+/// The op that the user called on this thread; a null op outside of all. Errors name it.
+struct Call {
+  const char* op = nullptr;
+  const char* file = nullptr;
+  uint32_t line = 0;
+};
+Call& current_call();
+
 inline std::string to_text(const std::string& s) { return s; }
 inline std::string to_text(const char* s) { return s; }
 inline std::string to_text(bool b) { return b ? "true" : "false"; }

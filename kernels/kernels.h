@@ -4,8 +4,9 @@
 // output height and width; T tokens, NH heads, HD head dimension; rows R of length C for row-wise kernels.
 // Contract of all: shapes and dtypes were checked by the caller (core/); outputs are allocated by the caller
 // and overwritten, unless a `beta` says that 1 adds and 0 overwrites; outputs never alias inputs unless a
-// line says so; results do not depend on the thread budget. f32 and f64 compute in their own type; row sums
-// of f32 accumulate in f32 lanes, sums across rows in a fixed order.
+// line says so; results do not depend on the thread budget. bf16 and f16 are storage only: kernels compute in
+// f32 and round once; f64 computes in f64. Row sums of f32 accumulate in f32 lanes, sums across rows in a
+// fixed order. What is saved of a row for backward (mean, rstd, lse) is f32, and f64 for f64.
 #pragma once
 
 #include <iskra/kernels/base.h>
@@ -15,7 +16,8 @@ namespace iskra::kernels {
 
 // --- pointwise (pointwise.cpp)
 // ------------------------------------------------------------------------------------ y = f(x); any strides;
-// y has x's shape; y may be x.
+// y has x's shape; y may be x. Operands of pointwise ops may differ in type: they compute in f64 if one of
+// them is f64, else in f32.
 void unary(Cpu on, UnaryOp op, View x, MutView y);
 void unary(Cuda on, UnaryOp op, View x, MutView y);
 // dx = dy * f'(x, y).

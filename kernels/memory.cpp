@@ -5,6 +5,7 @@
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/memory.isa.h>
 #include <iskra/kernels/parallel.h>
+#include <iskra/kernels/pointwise_run.h>
 #include <iskra/kernels/scratch.h>
 #include <iskra/kernels/strided.h>
 
@@ -99,6 +100,10 @@ void copy_transposed(const Cpu& on, const StridedLoop& loop, int axis, const Vie
 }
 
 }  // namespace
+
+PointwiseLoop convert_loop(DType from, DType to) {
+  return table().convert[static_cast<int>(from)][static_cast<int>(to)];
+}
 
 void copy(Cpu on, View x, MutView y) {
   StridedLoop loop(y.shape, {&x.stride, &y.stride});

@@ -3,6 +3,7 @@
 
 #include <omp.h>
 
+#include <iskra/kernels/check.h>
 #include <iskra/kernels/parallel.h>
 
 namespace iskra::kernels {
@@ -18,8 +19,10 @@ void run_pieces(int threads, int64_t pieces, void (*body)(void*, int64_t piece),
   // Of several exceptions the one of the first piece wins, so that the message does not depend on timing.
   std::exception_ptr failure;
   int64_t failed_piece = pieces;
+  const iskra::detail::Call call = iskra::detail::current_call();  // errors of all threads name the caller
 #pragma omp parallel for num_threads(team) schedule(dynamic, 1)
   for (int64_t piece = 0; piece < pieces; ++piece) {
+    iskra::detail::current_call() = call;
     try {
       body(context, piece);
     } catch (...) {

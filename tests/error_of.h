@@ -2,20 +2,27 @@
 #pragma once
 
 #include <functional>
+#include <regex>
 #include <string>
 
 #include <iskra/kernels/check.h>
 
 namespace iskra::testing {
 
-/// "no error" when the call returns.
-inline std::string error_of(const std::function<void()>& call) {
+/// With the caller that an op's error ends with: "… (at train.cpp:42)". "no error" when the call returns.
+inline std::string error_with_caller(const std::function<void()>& call) {
   try {
     call();
   } catch (const Error& error) {
     return error.what();
   }
   return "no error";
+}
+
+/// Without the caller, so that a test's line numbers do not stand in its texts.
+inline std::string error_of(const std::function<void()>& call) {
+  static const std::regex kCaller(R"( \((in \w+ )?at [^ ]+\.(cpp|h):\d+\)$)");
+  return std::regex_replace(error_with_caller(call), kCaller, "");
 }
 
 }  // namespace iskra::testing

@@ -72,10 +72,8 @@ void add_binary(OpTable& table, const char* name, Op::Run run) {
       .bench("vit_b_position", {apart({8, 197, 768}), right({197, 768})});
 }
 
-using Pair = Tensor (*)(const Tensor& a, const Tensor& b);
-
 /// One input: the op of a tensor with itself, so that both gradients meet in one leaf.
-template <Pair f>
+template <auto f>
 Tensor run_pair(const Tensors& x, const Json&) {
   return f(x[0], x.size() > 1 ? x[1] : x[0]);
 }
@@ -112,7 +110,8 @@ void add_pointwise_ops(OpTable& table) {
   add_unary(table, #name, [](const Tensors& x, const Json&) { return iskra::name(x[0]); });
   ISKRA_UNARY_OPS(ISKRA_ADD_UNARY)
 #undef ISKRA_ADD_UNARY
-#define ISKRA_ADD_BINARY(name, doc) add_binary(table, #name, run_pair<iskra::name>);
+#define ISKRA_ADD_BINARY(name, doc) \
+  add_binary(table, #name, run_pair<[](const Tensor& a, const Tensor& b) { return iskra::name(a, b); }>);
   ISKRA_BINARY_OPS(ISKRA_ADD_BINARY)
 #undef ISKRA_ADD_BINARY
   add_number_operators(table);

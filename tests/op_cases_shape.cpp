@@ -20,7 +20,13 @@ Tensor run_reduction(const Tensors& x, const Json& at) {
 
 void add_sums(OpTable& table) {
   for (bool mean_op : {false, true}) {
-    Op& op = mean_op ? table.op("mean", run_reduction<mean>) : table.op("sum", run_reduction<sum>);
+    constexpr auto sum_of = [](const Tensor& x, const std::vector<int>& axes, bool keep) {
+      return sum(x, axes, keep);
+    };
+    constexpr auto mean_of = [](const Tensor& x, const std::vector<int>& axes, bool keep) {
+      return mean(x, axes, keep);
+    };
+    Op& op = mean_op ? table.op("mean", run_reduction<mean_of>) : table.op("sum", run_reduction<sum_of>);
     op.row("all", {normal({3, 5, 7})})
         .row("first", {normal({5, 3, 4})}, {{"axes", {0}}})
         .row("middle", {normal({3, 5, 4})}, {{"axes", {1}}})

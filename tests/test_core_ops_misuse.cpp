@@ -33,8 +33,6 @@ std::vector<Misuse> pointwise_misuses() {
   all.push_back(                                                                                     \
       {#name "_shapes", [] { name(floats({2, 3}), floats({2, 4})); }, {#name, "(2, 3)", "(2, 4)"}}); \
   all.push_back(                                                                                     \
-      {#name "_dtypes", [] { name(floats({2}), doubles({2})); }, {#name ":", "f32", "f64", "to("}}); \
-  all.push_back(                                                                                     \
       {#name "_integers", [] { name(integers({2}), integers({2})); }, {#name ":", "i64", "floating"}});
   ISKRA_BINARY_OPS(ISKRA_MISUSE)
 #undef ISKRA_MISUSE

@@ -1,7 +1,9 @@
 // Every pointwise op and its derivative against the C library in double.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -268,10 +270,37 @@ INSTANTIATE_TEST_SUITE_P(Pointwise, EachBinary,
                                   name_of(std::get<1>(at.param));
                          });
 
-TEST(Pointwise, OtherTypesAreRefused) {
-  int32_t value = 1;
-  MutView x{&value, DType::i32, {1}, {1}};
-  EXPECT_THROW(unary(Cpu{}, UnaryOp::relu, x, x), Error);
+// Dense memory of any type, filled from numbers by the conversion kernel, which has tests of its own.
+struct Converted {
+  std::vector<double> storage;
+  MutView view;
+  Converted(const std::vector<double>& numbers, DType dtype)
+      : storage(numbers.size()), view{storage.data(), dtype, {static_cast<int64_t>(numbers.size())}, {1}} {
+    copy(Cpu{}, View{numbers.data(), DType::f64, view.shape, view.stride}, view);
+  }
+};
+
+// Operands of different types meet in f32 (in f64 where one is f64) and are rounded once. The lengths go
+// beyond the blocks in which they are converted.
+TEST(Pointwise, OperandsOfDifferentTypesAreRoundedOnce) {
+  constexpr std::array kFloats = {DType::f32, DType::f64, DType::bf16, DType::f16};
+  constexpr int64_t kRows = 3, kCols = 1301;
+  std::vector<double> left(2 * kRows * kCols), right(kRows), product(kRows * kCols);
+  for (size_t i = 0; i < left.size(); ++i)
+    left[i] = static_cast<double>(static_cast<int64_t>(i * 37 % 255) - 127);
+  for (size_t r = 0; r < right.size(); ++r) right[r] = 0.9921875 - 0.5 * static_cast<double>(r);
+  for (size_t i = 0; i < product.size(); ++i) product[i] = left[2 * i] * right[i / kCols];
+  for (DType type_a : kFloats)
+    for (DType type_b : kFloats)
+      for (DType type_y : kFloats) {
+        SCOPED_TRACE(text(name_of(type_a), " ", name_of(type_b), " ", name_of(type_y)));
+        const Converted a(left, type_a), b(right, type_b), want(product, type_y);
+        Converted y(std::vector<double>(product.size(), -1), type_y);
+        const Shape shape{kRows, kCols};
+        binary(Cpu{2}, BinaryOp::mul, View{a.view.data, type_a, shape, {2 * kCols, 2}},
+               View{b.view.data, type_b, shape, {1, 0}}, MutView{y.view.data, type_y, shape, {kCols, 1}});
+        EXPECT_EQ(std::memcmp(y.view.data, want.view.data, product.size() * size_of(type_y)), 0);
+      }
 }
 
 }  // namespace
