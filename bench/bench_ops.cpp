@@ -43,7 +43,7 @@ void measure(benchmark::State& state, const OpCase& row, bool step) {
   Tensors inputs = testing::drawn_inputs(row, DType::f32);
   for (Tensor& x : inputs) x.set_requires_grad(step && x.requires_grad());
   // The first call makes what is kept between calls: oneDNN's programs and the allocator's memory.
-  Tensor y = row.run(inputs);
+  Tensor y = row.run(inputs)[0];
   const Tensor dy = Tensor::full(y.shape(), 1, {.dtype = y.dtype()});
   if (step) backward(y, dy);
   double bytes = bytes_of(inputs) + bytes_of({y});
@@ -55,7 +55,7 @@ void measure(benchmark::State& state, const OpCase& row, bool step) {
   for ([[maybe_unused]] auto iteration : state) {
     for (Tensor& x : inputs) x.clear_grad();
     y = Tensor();  // its memory is the next result's
-    y = row.run(inputs);
+    y = row.run(inputs)[0];
     if (step) backward(y, dy);
     benchmark::DoNotOptimize(y.raw_data());
   }

@@ -1,5 +1,6 @@
 #include "golden_compare.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -24,16 +25,32 @@ double root_mean_square(const std::vector<double>& values) {
   return values.empty() ? 0 : std::sqrt(total / static_cast<double>(values.size()));
 }
 
-bool close(double got, double want, double tolerance, double floor) {
-  if (std::isnan(want)) return std::isnan(got);
-  if (std::isinf(want)) return got == want;
-  return std::abs(got - want) <= tolerance * (std::abs(want) + floor);
+/// What a dtype can hold.
+struct Range {
+  double largest = std::numeric_limits<double>::max();
+  double smallest = 0;  ///< what is smaller may be flushed to zero
+};
+
+Range range_of(DType dtype) {
+  if (dtype == DType::f16) return {.largest = 65504, .smallest = 0x1p-23};  // two steps: it has subnormals
+  if (dtype == DType::bf16) return {.largest = 0x1.FEp127, .smallest = std::numeric_limits<float>::min()};
+  if (dtype == DType::f32) {
+    return {.largest = std::numeric_limits<float>::max(), .smallest = std::numeric_limits<float>::min()};
+  }
+  return {};
 }
 
-/// What is left of a float64 value in the range of f32.
-double in_f32_range(double value) {
-  if (std::abs(value) < std::numeric_limits<float>::min()) return 0;
-  return std::isinf(static_cast<float>(value)) ? std::copysign(INFINITY, value) : value;
+bool close(double got, double want, double tolerance, double floor, const Range& range) {
+  if (std::isnan(want)) return std::isnan(got);
+  if (std::isinf(want) || std::isinf(got)) {
+    // Where a dtype ends both its largest number and infinity are near.
+    return got == want || (std::signbit(got) == std::signbit(want) &&
+                           std::min(std::abs(got), std::abs(want)) >= range.largest * (1 - 2 * tolerance) &&
+                           !std::isnan(got) && range.largest < std::numeric_limits<double>::max());
+  }
+  double distance = std::abs(got - want);
+  return distance <= tolerance * (std::abs(want) + floor) || distance < range.smallest ||
+         (std::abs(want) > range.largest && got == std::copysign(range.largest, want));
 }
 
 }  // namespace
@@ -44,14 +61,15 @@ double in_f32_range(double value) {
   if (!(got.shape() == want.shape)) {
     return ::testing::AssertionFailure() << got.str() << ", expected shape " << want.shape.str();
   }
+  if (!is_floating(got.dtype())) tolerance = floor = 0;
   std::vector<double> values = got.to_vector<double>();
   if (floor < 0) floor = root_mean_square(want.values);
+  const Range range = range_of(got.dtype());
   size_t wrong = 0, worst = 0;
   double worst_ratio = -1;
   for (size_t i = 0; i < values.size(); ++i) {
-    double expected = got.dtype() == DType::f32 ? in_f32_range(want.values[i]) : want.values[i];
-    double least = got.dtype() == DType::f32 ? std::numeric_limits<float>::min() : 0;
-    if (close(values[i], expected, tolerance, floor) || std::abs(values[i] - expected) < least) continue;
+    double expected = want.values[i];
+    if (close(values[i], expected, tolerance, floor, range)) continue;
     ++wrong;
     double ratio = std::abs(values[i] - expected) / (std::abs(expected) + floor);
     if (!(ratio <= worst_ratio)) {

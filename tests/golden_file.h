@@ -14,9 +14,10 @@ namespace iskra::testing {
 struct Golden {
   Shape shape;
   std::vector<double> values;
+  DType dtype = DType::f64;  ///< in the file
 
-  /// A tensor with these values in `dtype` (f32, f64, i64 or u8).
-  Tensor tensor(DType dtype) const;
+  /// A tensor with these values in `type`.
+  Tensor tensor(DType type) const;
 };
 
 struct GoldenFile {

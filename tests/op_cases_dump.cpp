@@ -1,10 +1,10 @@
-// Prints the table of op cases as JSON, for tests/golden/make_ops.py.
+// Prints the table of op cases as JSON, family by family, for tests/golden/make_ops.py.
 #include <iostream>
 
 #include "op_cases.h"
 
 int main() {
-  iskra::testing::Json rows = iskra::testing::Json::array();
-  for (const auto& row : iskra::testing::op_cases()) rows.push_back(row.json());
-  std::cout << rows.dump(1) << "\n";
+  iskra::testing::Json families = iskra::testing::Json::object();
+  for (const auto& row : iskra::testing::op_cases()) families[row.op->family].push_back(row.json());
+  std::cout << families.dump(1) << "\n";
 }

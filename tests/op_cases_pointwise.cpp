@@ -45,7 +45,7 @@ void add_unary(OpTable& table, const char* name, Op::Run run) {
       .row("one", {domain.plain({})}, Json::object(), plain)
       .row("empty", {domain.plain({0, 3})})
       .row("wide", {magnitudes({131}, domain.wide_low, domain.wide_high)}, Json::object(), extreme)
-      .row("special", {fixed({.shape = {13}, .values = Values::special})}, Json::object(), extreme)
+      .row("special", {special({13})}, Json::object(), extreme)
       .bench("mini", {domain.plain({64, 49, 192})})
       .bench("vit_b_mlp", {domain.plain({8, 197, 3072})});
 }

@@ -1,66 +1,9 @@
-// Rows of reductions, views and copies.
+// Rows of views and copies.
 #include "op_cases.h"
 
 namespace iskra::testing {
 
 namespace {
-
-DType dtype_named(const std::string& name) {
-  for (DType d :
-       {DType::f32, DType::f16, DType::bf16, DType::f64, DType::i64, DType::i32, DType::u8, DType::boolean}) {
-    if (name == name_of(d)) return d;
-  }
-  throw Error(text("no element type is called '", name, "'"));
-}
-
-template <auto f>
-Tensor run_reduction(const Tensors& x, const Json& at) {
-  return f(x[0], at.contains("axes") ? ints_of(at["axes"]) : std::vector<int>{}, at.value("keep", false));
-}
-
-void add_sums(OpTable& table) {
-  for (bool mean_op : {false, true}) {
-    constexpr auto sum_of = [](const Tensor& x, const std::vector<int>& axes, bool keep) {
-      return sum(x, axes, keep);
-    };
-    constexpr auto mean_of = [](const Tensor& x, const std::vector<int>& axes, bool keep) {
-      return mean(x, axes, keep);
-    };
-    Op& op = mean_op ? table.op("mean", run_reduction<mean_of>) : table.op("sum", run_reduction<sum_of>);
-    op.row("all", {normal({3, 5, 7})})
-        .row("first", {normal({5, 3, 4})}, {{"axes", {0}}})
-        .row("middle", {normal({3, 5, 4})}, {{"axes", {1}}})
-        .row("last", {normal({4, 37})}, {{"axes", {-1}}})
-        .row("outer_keep", {normal({3, 4, 5})}, {{"axes", {0, 2}}, {"keep", true}})
-        .row("image", {normal({2, 3, 5, 4})}, {{"axes", {2, 3}}})
-        .row("tokens_keep", {normal({2, 9, 6})}, {{"axes", {1}}, {"keep", true}})
-        .row("number", {normal({})})
-        .row("size_one_axis", {normal({3, 1, 2})}, {{"axes", {1}}})
-        .row("long", {normal({1031})})
-        .row("large", {normal({3, 67}, 1e18)}, {{"axes", {1}}}, {.gradcheck = false})
-        .bench("mini", {normal({64, 49, 192})}, {{"axes", {1}}})
-        .bench("rows", {normal({1576, 768})}, {{"axes", {1}}})
-        .bench("columns", {normal({1576, 768})}, {{"axes", {0}}})
-        .bench("all", {normal({8, 64, 112, 112})});
-    if (!mean_op) {
-      op.row("empty", {normal({0, 3})}).row("empty_axis", {normal({0, 3})}, {{"axes", {0}}});
-    }
-  }
-  table.op("sum_to", [](const Tensors& x, const Json& at) { return sum_to(x[0], shape_of(at["shape"])); })
-      .row("row", {normal({2, 3, 4})}, {{"shape", {4}}})
-      .row("column", {normal({2, 3, 4})}, {{"shape", {3, 1}}})
-      .row("number", {normal({2, 3, 4})}, {{"shape", Json::array()}})
-      .row("same", {normal({2, 3})}, {{"shape", {2, 3}}})
-      .row("channels", {normal({2, 3, 4, 5})}, {{"shape", {1, 3, 1, 1}}});
-  table.op("argmax", [](const Tensors& x, const Json&) { return argmax(x[0]); })
-      .row("rows", {fixed(apart({4, 37}))})
-      .row("ties", {fixed(integers({5, 11}))})
-      .row("three_axes", {fixed(apart({2, 3, 5}))})
-      .row("vector", {fixed(apart({7}))})
-      .row("one_column", {fixed(apart({3, 1}))})
-      .row("no_rows", {fixed(apart({0, 4}))})
-      .bench("mini", {fixed(apart({1024, 101}))});
-}
 
 void add_moves(OpTable& table) {
   table.op("reshape", [](const Tensors& x, const Json& at) { return x[0].reshape(shape_of(at["shape"])); })
@@ -130,7 +73,7 @@ void add_copies(OpTable& table) {
       .row("empty", {normal({0})})
       .bench("mini", {normal({64, 49, 192})})
       .bench("memory", {normal({32, 1024, 1024})});
-  Tolerance rounds{.f32 = 0, .f64 = 0, .floor = 0, .gradcheck = false};
+  Tolerance rounds{.f32 = 0, .f64 = 0, .half = 0, .half_gradient = 0, .floor = 0, .gradcheck = false};
   table
       .op("to", [](const Tensors& x,
                    const Json& at) { return x[0].to(dtype_named(at["dtype"].get<std::string>())); })
@@ -140,13 +83,13 @@ void add_copies(OpTable& table) {
       .row("f16", {normal({5, 37})}, {{"dtype", "f16"}}, rounds)
       .row("f16_wide", {fixed(wide({101}, -9, 6))}, {{"dtype", "f16"}}, rounds)
       .row("bf16_wide", {fixed(wide({101}, -30, 30))}, {{"dtype", "bf16"}}, rounds)
-      .row("f16_special", {fixed({.shape = {13}, .values = Values::special})}, {{"dtype", "f16"}}, rounds)
-      .row("bf16_special", {fixed({.shape = {13}, .values = Values::special})}, {{"dtype", "bf16"}}, rounds)
+      .row("f16_special", {special({13})}, {{"dtype", "f16"}}, rounds)
+      .row("bf16_special", {special({13})}, {{"dtype", "bf16"}}, rounds)
       .row("i64", {fixed(normal({3, 7}, 100))}, {{"dtype", "i64"}}, rounds)
       .row("i32", {fixed(normal({3, 7}, 100))}, {{"dtype", "i32"}}, rounds)
       .row("bool", {fixed(integers({3, 7}))}, {{"dtype", "bool"}}, rounds)
       .row("from_labels", {labels({9}, 1000)}, {{"dtype", "f32"}}, rounds)
-      .row("from_bytes", {fixed({.shape = {5, 13}, .values = Values::bytes})}, {{"dtype", "f32"}}, rounds)
+      .row("from_bytes", {bytes({5, 13})}, {{"dtype", "f32"}}, rounds)
       .bench("mini", {normal({64, 49, 192})}, {{"dtype", "bf16"}});
   table.op("cat", [](const Tensors& x, const Json& at) { return cat(x, at["axis"].get<int>()); })
       .row("rows", {normal({2, 3}), normal({4, 3})}, {{"axis", 0}})
@@ -158,8 +101,6 @@ void add_copies(OpTable& table) {
 }
 
 }  // namespace
-
-void add_reduction_ops(OpTable& table) { add_sums(table); }
 
 void add_shape_ops(OpTable& table) {
   add_moves(table);

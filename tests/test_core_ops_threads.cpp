@@ -2,6 +2,8 @@
 // work.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <iskra/core/autograd.h>
 #include <iskra/core/random.h>
 
@@ -25,10 +27,9 @@ Outcome run_on(const OpCase& row, DType dtype, int threads) {
   Tensors inputs = drawn_inputs(row, dtype);
   RngScope scope({.seed = 3, .step = 5});
   Outcome outcome{row.run(inputs), {}};
-  if (outcome.y.requires_grad()) {
-    RngScope upstream({.seed = 4});
-    backward(outcome.y, iskra::normal(outcome.y.shape(), 0, 1).to(outcome.y.dtype()));
-  }
+  RngScope upstream({.seed = 4});
+  backward_from(outcome.ys,
+                [](const Tensor& y, size_t) { return iskra::normal(y.shape(), 0, 1).to(y.dtype()); });
   set_threads(0);
   for (const Tensor& x : inputs) outcome.gradients.push_back(x.grad());
   return outcome;
@@ -37,12 +38,16 @@ Outcome run_on(const OpCase& row, DType dtype, int threads) {
 class Threads : public ::testing::TestWithParam<OpCase> {};
 
 TEST_P(Threads, GiveTheSameBits) {
-  for (DType dtype : {DType::f32, DType::f64}) {
+  for (DType dtype : {DType::f32, DType::f64, DType::bf16}) {
+    std::vector<DType> taken = GetParam().dtypes();
+    if (std::find(taken.begin(), taken.end(), dtype) == taken.end()) continue;
     SCOPED_TRACE(name_of(dtype));
     Outcome one = run_on(GetParam(), dtype, 1);
     for (int threads : {2, 3}) {
       Outcome many = run_on(GetParam(), dtype, threads);
-      EXPECT_TRUE(same_bits(one.y, many.y)) << "the output on " << threads << " threads";
+      for (size_t i = 0; i < one.ys.size(); ++i) {
+        EXPECT_TRUE(same_bits(one.ys[i], many.ys[i])) << "output " << i << " on " << threads << " threads";
+      }
       for (size_t i = 0; i < one.gradients.size(); ++i) {
         ASSERT_EQ(one.gradients[i].defined(), many.gradients[i].defined());
         if (!one.gradients[i].defined()) continue;

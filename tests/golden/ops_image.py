@@ -1,0 +1,10 @@
+"""What is done to pictures."""
+import torch
+
+
+def normalize_images(x, at):
+    mean, std = torch.tensor(at["mean"]).double(), torch.tensor(at["std"]).double()
+    return ((x.double() / 255 - mean) / std).permute(0, 3, 1, 2)
+
+
+OPS = {"normalize_images": normalize_images}

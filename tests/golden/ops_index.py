@@ -1,0 +1,2 @@
+"""Ops that choose elements by index."""
+OPS = {}
