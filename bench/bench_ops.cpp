@@ -1,77 +1,52 @@
-// Times the benchmark rows of the table of op cases in f32: OP/ROW/forward, and OP/ROW/step (forward and
+// Times the benchmark rows of the table of op cases: OP/ROW/DTYPE/forward, and .../step (forward and
 // backward). OMP_NUM_THREADS bounds the threads. flops_per_s counts what the op's formula says; ops without
 // one are bound by memory and report bytes_per_s, where every tensor that must be read or written counts
-// once. clone/memory is the machine's copy bandwidth and matmul/square_1024 its product rate, to hold the
-// others against.
+// once. of_peak holds that against what the machine does at most, measured in the same run: a large product
+// of the same dtype in oneDNN, or a copy of as many bytes.
 #include <benchmark/benchmark.h>
 
 #include <fstream>
+#include <iostream>
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include <iskra/core/autograd.h>
-#include <iskra/core/tensor.h>
 #include <iskra/kernels/isa.h>
 
-#include "op_inputs.h"
+#include "peaks.h"
+#include "row_bench.h"
+#include "serve.h"
 
-namespace iskra {
+namespace iskra::bench {
 namespace {
 
 using testing::OpCase;
-using testing::Tensors;
 
-double bytes_of(const Tensors& tensors) {
-  double bytes = 0;
-  for (const Tensor& x : tensors) bytes += static_cast<double>(x.bytes());
-  return bytes;
+void measure(benchmark::State& state, const OpCase& row, DType dtype, bool step) {
+  RowBench bench(row, dtype, step);
+  for ([[maybe_unused]] auto iteration : state) bench.run();
+  const Work& work = bench.work();
+  const bool counted = work.flops > 0;
+  const double amount = counted ? work.flops : work.bytes;
+  const double peak = counted ? product_rate(dtype) : copy_rate(work.bytes);
+  using benchmark::Counter;
+  state.counters[counted ? "flops_per_s" : "bytes_per_s"] =
+      Counter(amount, Counter::kIsIterationInvariantRate);
+  if (peak > 0) state.counters["of_peak"] = Counter(amount / peak, Counter::kIsIterationInvariantRate);
 }
 
-bool differentiable(const OpCase& row) {
-  for (const auto& input : row.inputs) {
-    if (input.gradient) return true;
-  }
-  return false;
-}
-
-double flops_of(const OpCase& row, const Tensor& y, bool step) {
-  std::vector<Shape> shapes;
-  for (const auto& input : row.inputs) shapes.push_back(input.shape);
-  return row.op->flops(shapes, y.shape(), row.attributes) * (step ? 1 + row.op->backward_flops : 1);
-}
-
-void measure(benchmark::State& state, const OpCase& row, bool step) {
-  Tensors inputs = testing::drawn_inputs(row, DType::f32);
-  for (Tensor& x : inputs) x.set_requires_grad(step && x.requires_grad());
-  // The first call makes what is kept between calls: oneDNN's programs and the allocator's memory.
-  Tensor y = row.run(inputs)[0];
-  const Tensor dy = Tensor::full(y.shape(), 1, {.dtype = y.dtype()});
-  if (step) backward(y, dy);
-  double bytes = bytes_of(inputs) + bytes_of({y});
-  if (step) bytes += bytes_of({dy});
-  for (const Tensor& x : inputs) {
-    if (x.grad().defined()) bytes += bytes_of({x.grad()});
-  }
-
-  for ([[maybe_unused]] auto iteration : state) {
-    for (Tensor& x : inputs) x.clear_grad();
-    y = Tensor();  // its memory is the next result's
-    y = row.run(inputs)[0];
-    if (step) backward(y, dy);
-    benchmark::DoNotOptimize(y.raw_data());
-  }
-  const bool counted = row.op->flops != nullptr;
-  state.counters[counted ? "flops_per_s" : "bytes_per_s"] = benchmark::Counter(
-      counted ? flops_of(row, y, step) : bytes, benchmark::Counter::kIsIterationInvariantRate);
-}
-
-void register_all() {
+void register_all(std::string_view wanted_dtype) {
   for (const OpCase& row : testing::op_benches()) {
-    for (bool step : {false, true}) {
-      if (step && !differentiable(row)) continue;
-      benchmark::RegisterBenchmark((row.key() + (step ? "/step" : "/forward")).c_str(),
-                                   [row, step](benchmark::State& state) { measure(state, row, step); })
-          ->UseRealTime()
-          ->Unit(benchmark::kMicrosecond);
+    for (DType dtype : bench_dtypes(row)) {
+      if (!wanted_dtype.empty() && wanted_dtype != name_of(dtype)) continue;
+      for (bool step : {false, true}) {
+        if (step && !differentiable(row)) continue;
+        std::string name = text(row.key(), "/", name_of(dtype), step ? "/step" : "/forward");
+        benchmark::RegisterBenchmark(
+            name.c_str(), [row, dtype, step](benchmark::State& state) { measure(state, row, dtype, step); })
+            ->UseRealTime()
+            ->Unit(benchmark::kMicrosecond);
+      }
     }
   }
 }
@@ -89,17 +64,39 @@ void describe_machine() {
   benchmark::AddCustomContext("cpu", cpu_model());
   benchmark::AddCustomContext("isa", kernels::name_of(kernels::isa()));
   benchmark::AddCustomContext("threads", std::to_string(thread_budget()));
-  benchmark::AddCustomContext("dtype", name_of(DType::f32));
+  benchmark::AddCustomContext("memory_copy_bytes_per_s", text(copy_rate(512 << 20)));
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    benchmark::AddCustomContext(text("product_flops_per_s_", name_of(dtype)), text(product_rate(dtype)));
+  }
+}
+
+int run(std::vector<char*> arguments) {
+  std::string_view dtype;
+  constexpr std::string_view kDType = "--dtype=";
+  for (auto at = arguments.begin(); at != arguments.end();) {
+    const std::string_view argument(*at);
+    if (argument == "--serve") {
+      serve(std::cin, std::cout);
+      return 0;
+    }
+    if (argument.starts_with(kDType)) {
+      dtype = argument.substr(kDType.size());
+      at = arguments.erase(at);
+    } else {
+      ++at;
+    }
+  }
+  auto count = static_cast<int>(arguments.size());
+  benchmark::Initialize(&count, arguments.data());
+  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
+  describe_machine();
+  register_all(dtype);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
 }
 
 }  // namespace
-}  // namespace iskra
+}  // namespace iskra::bench
 
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  iskra::describe_machine();
-  iskra::register_all();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-}
+int main(int argc, char** argv) { return iskra::bench::run({argv, argv + argc}); }

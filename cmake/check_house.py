@@ -47,8 +47,8 @@ def check_include(path, header):
         if floor == target == "zoo" and target_room in ROOMS_ABOVE.get(room, ()):
             return f"zoo/{room}/ must not include <{header}>: zoo/{target_room}/ stands above it"
     is_header = Path(path).suffix in {".h", ".cuh"}
-    if DNNL.match(header) and not re.match(r"kernels/(onednn\w*\.(h|cpp)|isa\.cpp)$", path):
-        return f"only kernels/onednn* (and isa.cpp, which caps its level) includes <{header}>"
+    if DNNL.match(header) and not re.match(r"(kernels|bench)/onednn\w*\.(h|cpp)$|kernels/isa\.cpp$", path):
+        return f"only kernels/onednn* (and isa.cpp, and bench/onednn*, which measures it) includes <{header}>"
     if header.startswith("nlohmann/") and floor and path != JSON:
         return f"include <iskra/{JSON}>, the one file that includes <{header}>"
     if is_header and floor and path != JSON and room != "app" and HEAVY.match(header):

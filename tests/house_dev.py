@@ -43,6 +43,11 @@ class Dev(unittest.TestCase):
         self.wrong("build takes one preset, not 'cpu asan'", "build", "cpu", "asan")
         self.wrong("test takes a preset and a filter, not 'A B'", "test", "cpu", "A", "B")
 
+    def test_peers_need_pytorch(self):
+        done = dev("bench", "peers", env={**os.environ, "ISKRA_PEER_PYTHON": "/bin/false"})
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"^dev: error: bench peers: /bin/false has no PyTorch; make one with .*\n$")
+
     def with_programs(self, *arguments, **programs):
         """Runs dev where the only programs are the shell's own and these scripts."""
         with tempfile.TemporaryDirectory() as folder:

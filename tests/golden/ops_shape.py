@@ -18,3 +18,5 @@ OPS = {
     "to": lambda x, at: x.to(DTYPES[at["dtype"]]),
     "cat": lambda *xs_at: torch.cat(xs_at[:-1], xs_at[-1]["axis"]),
 }
+PEERS = {"contiguous": lambda x, at: (x.transpose(1, 2) if at.get("transpose") else x).contiguous(
+    memory_format=torch.channels_last if at.get("channels_last") else torch.contiguous_format)}
