@@ -45,13 +45,14 @@ struct Ready {
 Ready ready(const Json& at) {
   const DType dtype = testing::dtype_named(at["dtype"].get<std::string>());
   const bool step = at["mode"] == "step";
+  const auto name = at["row"].get<std::string>();
   for (const OpCase& row : testing::op_benches()) {
-    if (row.key() != at["row"]) continue;
+    if (row.key() != name) continue;
     if (at["side"] == "onednn") return {onednn_direct(row, dtype, step), {}};
     auto bench = std::make_shared<RowBench>(row, dtype, step);
     return {[bench] { bench->run(); }, bench->work()};
   }
-  throw Error(text("no benchmark row is called ", at["row"].get<std::string>()));
+  throw Error(text("no benchmark row is called ", name));
 }
 
 class Server {

@@ -69,11 +69,12 @@ function(iskra_test_support name)
   target_precompile_headers(${name} REUSE_FROM iskra-test-pch)
 endfunction()
 
-# iskra_test(NAME FLOORS floor... SOURCES file... [LINK target...] [THREADS n] [ISA]): one GoogleTest program.
-# THREADS: its tests run with n OpenMP threads instead of one. ISA: they run once more for each lower level of the
+# iskra_test(NAME FLOORS floor... SOURCES file... [LINK target...] [THREADS n] [LABEL l] [ISA]): one GoogleTest program.
+# THREADS: its tests run with n OpenMP threads instead of one. LABEL: the program is
+# one test of ctest, with this label. ISA: they run once more for each lower level of the
 # instruction set that this machine has, as <test>.v2 and so on (not under sanitizers, which need one run).
 function(iskra_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "ISA" "THREADS" "FLOORS;SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "ISA" "THREADS;LABEL" "FLOORS;SOURCES;LINK")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES OR NOT arg_FLOORS)
     message(FATAL_ERROR "iskra_test(${name}): needs FLOORS and SOURCES; unknown: '${arg_UNPARSED_ARGUMENTS}'")
   endif()
@@ -102,6 +103,12 @@ function(iskra_test name)
     endif()
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_SUFFIX "${suffix}"
                          TEST_LIST ${name}_${run} NO_PRETTY_VALUES NO_PRETTY_TYPES WORKING_DIRECTORY ${scratch})
+    if(arg_LABEL)
+      add_test(NAME ${name}${suffix} COMMAND ${name} WORKING_DIRECTORY ${scratch})
+      set_tests_properties(${name}${suffix} PROPERTIES TIMEOUT ${ISKRA_TEST_TIMEOUT} PROCESSORS ${arg_THREADS}
+                           LABELS ${arg_LABEL} ENVIRONMENT "${environment}")
+      continue()
+    endif()
     # gtest_discover_tests cannot pass a list; ctest reads this file right after it has listed the tests.
     file(WRITE ${scratch}.cmake "set_tests_properties(\${${name}_${run}} PROPERTIES TIMEOUT ${ISKRA_TEST_TIMEOUT} "
          "PROCESSORS ${arg_THREADS} ENVIRONMENT \"${environment}\")\n")
