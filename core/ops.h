@@ -68,9 +68,31 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv2dOptions& options = {}, Caller caller = Caller::current());
 /// x (N,C,H,W); gradients go to the first largest element of each window.
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options = {}, Caller caller = Caller::current());
-/// Over the last axis of x (...,C); weight (C) and bias (C) or nothing. Ba, Kiros & Hinton 2016.
+/// Over the last `axes` axes of x (0: as many as weight or bias has, else one); weight and bias have their
+/// shape, or are nothing. In all norms parameters may be f32 beside a 16-bit input. Ba, Kiros & Hinton 2016.
 Tensor layer_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-6,
+                  int axes = 0, Caller caller = Caller::current());
+/// x / sqrt(mean of squares + eps) * weight over the last `axes` axes, as in layer_norm. Zhang & Sennrich
+/// 2019.
+Tensor rms_norm(const Tensor& x, const Tensor& weight = {}, double eps = 1e-6, int axes = 0,
+                Caller caller = Caller::current());
+/// Each channel of x (N,C) or (N,C,...), its result channels-last in memory; weight (C) and bias (C) or
+/// nothing. In training, statistics of the batch, of which running_mean (C) and running_var (C; unbiased),
+/// when given, take a share in place; else by the running ones. Ioffe & Szegedy 2015.
+struct BatchNormOptions {
+  bool training = false;
+  double momentum = 0.1;  ///< share of the new batch in the running statistics
+  double eps = 1e-5;
+};
+Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
+                  const Tensor& weight = {}, const Tensor& bias = {}, const BatchNormOptions& options = {},
                   Caller caller = Caller::current());
+/// Each sample's channels of x (N,C,...) in groups of C / groups. Wu & He 2018.
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight = {}, const Tensor& bias = {},
+                  double eps = 1e-5, Caller caller = Caller::current());
+/// Each channel of each sample of x (N,C,...). Ulyanov, Vedaldi & Lempitsky 2016.
+Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
+                     Caller caller = Caller::current());
 Tensor softmax(const Tensor& x, int axis = -1, Caller caller = Caller::current());
 /// softmax(scale * q k^T) v for q (N,NH,T,HD), k v (N,NH,TK,HD); scale defaults to 1/sqrt(HD). Memory is
 /// linear in T.

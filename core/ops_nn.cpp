@@ -1,4 +1,4 @@
-// Normalisation, softmax, attention, losses and dropout. Images are in ops_image.cpp.
+// Softmax, attention, losses and dropout.
 #include <cmath>
 
 #include <iskra/core/launch.h>
@@ -57,45 +57,6 @@ Tensor softmax(const Tensor& x, int axis, Caller caller) {
   int at = detail::normal_axis(axis, x.rank(), "softmax");
   if (at == x.rank() - 1) return softmax_last(x);
   return softmax_last(x.transpose(at, -1)).transpose(at, -1);
-}
-
-// ------------------------------------------------------------------------------------------------- layer
-// norm
-
-Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, Caller caller) {
-  detail::OpScope scope("layer_norm", caller);
-  check_floating("layer_norm", x);
-  ISKRA_CHECK(x.rank() >= 1, "layer_norm: the input has no axis to normalise");
-  for (const Tensor& p : {weight, bias}) {
-    ISKRA_CHECK(!p.defined() || (p.shape() == Shape({x.size(-1)}) && p.dtype() == x.dtype()),
-                "layer_norm: a parameter is ", p.str(), ", the input ", x.str(),
-                "; it must have one value per element of the last axis");
-  }
-  ISKRA_CHECK(eps > 0, "layer_norm: eps ", eps, " must be positive");
-  Tensor rows = as_rows(x.detach().contiguous());
-  Tensor w = weight.defined() ? weight.detach().contiguous() : Tensor();
-  Tensor b = bias.defined() ? bias.detach().contiguous() : Tensor();
-  Tensor y = Tensor::empty(x.shape(), {.dtype = x.dtype(), .device = x.device()});
-  Tensor mean = Tensor::empty({rows.size(0)}, {.dtype = x.dtype(), .device = x.device()});
-  Tensor rstd = Tensor::empty_like(mean);
-  launch(x.device(), [&](auto on) {
-    kernels::layer_norm(on, rows.view(), view_or_none(w), view_or_none(b), eps, as_rows(y).mut(), mean.mut(),
-                        rstd.mut());
-  });
-  return record(
-      "layer_norm", y, {x, weight, bias},
-      [shape = x.shape(), rows, mean, rstd, w](const Tensor& dy, Wanted wanted, Sinks& to) {
-        Tensor dx = wanted[0] ? Tensor::empty(shape, {.dtype = dy.dtype(), .device = dy.device()}) : Tensor();
-        Sink dw = wanted[1] ? to.accumulate(1) : Sink{};
-        Sink db = wanted[2] ? to.accumulate(2) : Sink{};
-        Tensor dy_rows = as_rows(dy.contiguous());
-        launch(dy.device(), [&](auto on) {
-          kernels::layer_norm_backward(on, rows.view(), view_or_none(w), mean.view(), rstd.view(),
-                                       dy_rows.view(), dx.defined() ? as_rows(dx).mut() : mut_or_none(dx),
-                                       mut_or_none(dw.into), mut_or_none(db.into), dw.beta, db.beta);
-        });
-        if (wanted[0]) to.give(0, dx);
-      });
 }
 
 // ------------------------------------------------------------------------------------------------- attention

@@ -71,10 +71,10 @@ void cross_entropy_backward(Cpu on, View logits, View labels, View lse, float sm
 void cross_entropy_backward(Cuda on, View logits, View labels, View lse, float smoothing, View dloss,
                             MutView dlogits);
 
-// --- norms (norm.cpp)
-// --------------------------------------------------------------------------------------------- Dense x
-// (R,C), weight (C), bias (C): y = (x - mean) * rstd * weight + bias; mean (R), rstd (R) saved; weight and
-// bias may be undefined (1 and 0).
+// --- norms over rows (norm.cpp)
+// ---------------------------------------------------------------------------------- Dense x (R,C), weight
+// (C), bias (C): y = (x - mean) * rstd * weight + bias; mean (R), rstd (R) saved. weight and bias may be
+// undefined (1 and 0), and f32 beside 16-bit x. An undefined mean leaves the rows uncentred: RMS norm.
 void layer_norm(Cpu on, View x, View weight, View bias, double eps, MutView y, MutView mean, MutView rstd);
 void layer_norm(Cuda on, View x, View weight, View bias, double eps, MutView y, MutView mean, MutView rstd);
 // An undefined dx, dweight or dbias is skipped; dweight and dbias = beta * itself + sum over rows.
@@ -82,6 +82,25 @@ void layer_norm_backward(Cpu on, View x, View weight, View mean, View rstd, View
                          MutView dweight, MutView dbias, float weight_beta, float bias_beta);
 void layer_norm_backward(Cuda on, View x, View weight, View mean, View rstd, View dy, MutView dx,
                          MutView dweight, MutView dbias, float weight_beta, float bias_beta);
+
+// --- norms over channels (channel_norm.cpp)
+// ---------------------------------------------------------------------- Dense x (S,R,C): S samples of R
+// pixels with C channels. mean (S,G) and var (S,G; biased) of the R pixels of C/G channels in each of G
+// groups. Batch norm is S = 1 and G = C, instance norm G = C.
+void channel_statistics(Cpu on, View x, MutView mean, MutView var);
+void channel_statistics(Cuda on, View x, MutView mean, MutView var);
+// y = (x - mean) / sqrt(var + eps) * weight + bias; weight (C) and bias (C) as in layer_norm.
+void channel_norm(Cpu on, View x, View mean, View var, View weight, View bias, double eps, MutView y);
+void channel_norm(Cuda on, View x, View mean, View var, View weight, View bias, double eps, MutView y);
+// As layer_norm_backward. `fixed` statistics do not depend on x; then dx alone
+// does without x, which may be undefined.
+void channel_norm_backward(Cpu on, View x, View mean, View var, bool fixed, View weight, View dy, double eps,
+                           MutView dx, MutView dweight, MutView dbias, float weight_beta, float bias_beta);
+void channel_norm_backward(Cuda on, View x, View mean, View var, bool fixed, View weight, View dy, double eps,
+                           MutView dx, MutView dweight, MutView dbias, float weight_beta, float bias_beta);
+// running = (1 - momentum) * running + momentum * factor * batch; dense, both of one computing type.
+void blend_statistics(Cpu on, View batch, double momentum, double factor, MutView running);
+void blend_statistics(Cuda on, View batch, double momentum, double factor, MutView running);
 
 // --- products (matmul.cpp)
 // ---------------------------------------------------------------------------------------- c (...,M,N) = beta

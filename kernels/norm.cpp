@@ -1,8 +1,8 @@
-// Layer norm.
+// Layer norm and RMS norm: each row for itself. Norms over channels are in channel_norm.cpp.
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/norm.isa.h>
+#include <iskra/kernels/parameters.h>
 #include <iskra/kernels/row_kernels.h>
-#include <iskra/kernels/scratch.h>
 
 namespace iskra::kernels {
 namespace {
@@ -14,57 +14,78 @@ const NormTable& table() {
 
 constexpr int64_t kRowChunk = 64;  // rows whose share of dweight and dbias is summed one after the other
 
-template <class T>
-void store(const T* sum, const MutView& gradient, float beta) {
-  T* to = gradient.as<T>();
-  for (int64_t c = 0; c < gradient.numel(); ++c)
-    to[c] = beta == 0.0F ? sum[c] : static_cast<T>(beta) * to[c] + sum[c];
+size_t row_bytes(const View& x, int rows) {
+  const bool narrow = x.dtype == DType::bf16 || x.dtype == DType::f16;
+  return narrow ? sizeof(float) * static_cast<size_t>(rows * x.shape.back()) : 0;
 }
 
 template <class T>
-void backward(const Cpu& on, int type, const View& x, const View& weight, const View& mean, const View& rstd,
+void backward(const Cpu& on, const View& x, const View& weight, const View& mean, const View& rstd,
               const View& dy, const MutView& dx, const MutView& dweight, const MutView& dbias,
               float weight_beta, float bias_beta) {
+  constexpr const char* kName = "layer_norm_backward";
+  auto body = table().backward[floating_type_index(x.dtype, kName)];
   const int64_t cols = x.shape.back(), rows = row_count(x.shape);
   const int64_t chunks = std::max<int64_t>(1, (rows + kRowChunk - 1) / kRowChunk);
   // One row for each chunk: its dweight, then its dbias, as far as wanted.
   const int64_t length = (dweight.defined() ? cols : 0) + (dbias.defined() ? cols : 0);
-  T* partial = length > 0 ? scratch_of(on, "layer_norm_backward").of<T>(chunks * length) : nullptr;
+  T* partial = length > 0 ? scratch_of<T>(on, chunks * length, kName) : nullptr;
   if (rows == 0) std::fill_n(partial, length, T(0));
-  parallel_for(on, rows, kRowChunk, [&](int64_t begin, int64_t end) {
-    const int64_t first = begin * cols;
-    if (dx.defined())
-      table().backward[type](at(x, first), weight.data, at(mean, begin), at(rstd, begin), at(dy, first),
-                             end - begin, cols, at(dx, first));
-    if (length == 0) return;
-    T* sums = partial + begin / kRowChunk * length;
-    std::fill_n(sums, length, T(0));
-    table().add_params[type](at(x, first), at(mean, begin), at(rstd, begin), at(dy, first), end - begin, cols,
-                             dweight.defined() ? sums : nullptr,
-                             dbias.defined() ? sums + length - cols : nullptr);
+  NormRows base{};
+  base.weight = computed_parameter(on, weight, x.dtype, kName);
+  base.cols = cols;
+  parallel_lanes(on, rows == 0 ? 0 : chunks, row_bytes(x, 3), kName, [&](Pieces& pieces, char* memory) {
+    for (int64_t chunk = 0; pieces.next(chunk);) {
+      const int64_t begin = chunk * kRowChunk, first = begin * cols;
+      NormRows run = base;
+      run.buffer = memory;
+      run.rows = std::min(kRowChunk, rows - begin);
+      run.x = at(x, first);
+      run.dy = at(dy, first);
+      // Only read: forward and backward share the struct.
+      run.mean = mean.defined() ? const_cast<char*>(at(mean, begin)) : nullptr;
+      run.rstd = const_cast<char*>(at(rstd, begin));
+      run.dx = dx.defined() ? at(dx, first) : nullptr;
+      T* sums = partial + chunk * length;
+      std::fill_n(sums, length, T(0));
+      run.dweight = dweight.defined() ? sums : nullptr;
+      run.dbias = dbias.defined() ? sums + length - cols : nullptr;
+      body(run);
+    }
   });
   parallel_for(on, length, 256,
                [&](int64_t begin, int64_t end) { add_halves(partial, length, 0, chunks, begin, end); });
-  if (dweight.defined()) store(partial, dweight, weight_beta);
-  if (dbias.defined()) store(partial + length - cols, dbias, bias_beta);
+  if (dweight.defined()) store_gradient(partial, dweight, weight_beta);
+  if (dbias.defined()) store_gradient(partial + length - cols, dbias, bias_beta);
 }
 
 }  // namespace
 
 void layer_norm(Cpu on, View x, View weight, View bias, double eps, MutView y, MutView mean, MutView rstd) {
-  auto body = table().forward[real_type_index(x.dtype, "layer_norm")];
-  const int64_t cols = x.shape.back();
-  for_rows(on, row_count(x.shape), cols, [&](int64_t row, int64_t rows) {
-    body(at(x, row * cols), weight.data, bias.data, rows, cols, eps, at(y, row * cols), at(mean, row),
-         at(rstd, row));
-  });
+  constexpr const char* kName = "layer_norm";
+  auto body = table().forward[floating_type_index(x.dtype, kName)];
+  NormRows base{};
+  base.weight = computed_parameter(on, weight, x.dtype, kName);
+  base.bias = computed_parameter(on, bias, x.dtype, kName);
+  base.cols = x.shape.back();
+  base.eps = eps;
+  for_rows(on, row_count(x.shape), base.cols, row_bytes(x, 2), kName,
+           [&](int64_t row, int64_t rows, char* memory) {
+             NormRows run = base;
+             run.buffer = memory;
+             run.rows = rows;
+             run.x = at(x, row * base.cols);
+             run.y = at(y, row * base.cols);
+             run.mean = mean.defined() ? at(mean, row) : nullptr;
+             run.rstd = at(rstd, row);
+             body(run);
+           });
 }
 
 void layer_norm_backward(Cpu on, View x, View weight, View mean, View rstd, View dy, MutView dx,
                          MutView dweight, MutView dbias, float weight_beta, float bias_beta) {
-  int type = real_type_index(x.dtype, "layer_norm_backward");
-  auto body = type == 0 ? backward<float> : backward<double>;
-  body(on, type, x, weight, mean, rstd, dy, dx, dweight, dbias, weight_beta, bias_beta);
+  auto body = x.dtype == DType::f64 ? backward<double> : backward<float>;
+  body(on, x, weight, mean, rstd, dy, dx, dweight, dbias, weight_beta, bias_beta);
 }
 
 }  // namespace iskra::kernels

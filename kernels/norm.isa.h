@@ -1,5 +1,4 @@
-// The inner loops of layer norm, one table per ISA level. The index of each entry is the type: 0 float, 1
-// double.
+// The inner loops of norms over rows, one table per ISA level.
 #pragma once
 
 #include <cstdint>
@@ -8,15 +7,25 @@
 
 namespace iskra::kernels {
 
+/// Some rows of a norm. x, y, dy and dx hold elements; weight, bias, mean, rstd, dweight and dbias numbers of
+/// the computing type. A null mean leaves the rows uncentred (RMS norm).
+struct NormRows {
+  const void* x;
+  const void *weight, *bias;  ///< (cols), may be null
+  void *mean, *rstd;          ///< (rows), written by forward, read by backward
+  void* y;
+  const void* dy;
+  void* dx;               ///< may be null
+  void *dweight, *dbias;  ///< (cols), added to; may be null
+  void* buffer;           ///< of 16-bit elements: three rows of f32
+  int64_t rows, cols;
+  double eps;
+};
+
+/// The index of each entry is the type: 0 f32, 1 f64, 2 bf16, 3 f16.
 struct NormTable {
-  /// weight and bias (cols) may be null.
-  void (*forward[2])(const void* x, const void* weight, const void* bias, int64_t rows, int64_t cols,
-                     double eps, void* y, void* mean, void* rstd);
-  void (*backward[2])(const void* x, const void* weight, const void* mean, const void* rstd, const void* dy,
-                      int64_t rows, int64_t cols, void* dx);
-  /// dweight (cols) and dbias (cols) are added to; either may be null.
-  void (*add_params[2])(const void* x, const void* mean, const void* rstd, const void* dy, int64_t rows,
-                        int64_t cols, void* dweight, void* dbias);
+  void (*forward[4])(const NormRows& at);
+  void (*backward[4])(const NormRows& at);
 };
 
 ISKRA_ISA_TABLES(NormTable, norm_table)

@@ -5,6 +5,7 @@
 
 #include <iskra/kernels/base.h>
 #include <iskra/kernels/check.h>
+#include <iskra/kernels/lanes.h>
 #include <iskra/kernels/parallel.h>
 
 namespace iskra::kernels {
@@ -16,6 +17,15 @@ inline int real_type_index(DType dtype, const char* op) {
   return dtype == DType::f32 ? 0 : 1;
 }
 
+/// Place of a floating type in the tables of inner loops: 0 f32, 1 f64, 2 bf16, 3 f16; throws, naming `op`,
+/// for other types.
+inline int floating_type_index(DType dtype, const char* op) {
+  ISKRA_CHECK(is_floating(dtype), op, ": elements are ", name_of(dtype),
+              "; convert them to a floating type first");
+  if (dtype == DType::f64) return 1;
+  return dtype == DType::f32 ? 0 : dtype == DType::bf16 ? 2 : 3;
+}
+
 /// Dense tensors of any rank as (R,C): C is the last size.
 inline int64_t row_count(const Shape& shape) { return shape.back() == 0 ? 0 : shape.numel() / shape.back(); }
 
@@ -24,6 +34,16 @@ template <class F>
 void for_rows(const Cpu& on, int64_t rows, int64_t cols, F body) {
   int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(cols, 1));
   parallel_for(on, rows, grain, [&](int64_t begin, int64_t end) { body(begin, end - begin); });
+}
+
+/// The same where a piece needs memory of its thread's own: body(first row, rows, memory).
+template <class F>
+void for_rows(const Cpu& on, int64_t rows, int64_t cols, size_t bytes, const char* op, F body) {
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(cols, 1));
+  parallel_lanes(on, (rows + grain - 1) / grain, bytes, op, [&](Pieces& pieces, char* memory) {
+    for (int64_t piece = 0; pieces.next(piece);)
+      body(piece * grain, std::min(grain, rows - piece * grain), memory);
+  });
 }
 
 /// Adds rows [first, last) of `partial` (rows of length m) into row `first`, columns [begin, end), by

@@ -18,7 +18,6 @@ const std::set<std::string> kWithoutHalf = {
     "matmul", "linear",
     "conv2d",
     "max_pool2d",
-    "layer_norm",
     "softmax",
     "scaled_dot_product_attention", "packed_attention",
     "cross_entropy",
