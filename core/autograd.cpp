@@ -11,6 +11,7 @@ namespace iskra {
 namespace detail {
 
 Tensor GradMeta::empty_gradient() const {
+  MemoryScope scope(MemoryTag::gradients);
   Tensor y = Tensor::empty(shape, {.dtype = dtype, .device = device});
   Tensor strided = view_of(y, shape, stride);
   return strided.is_dense() ? strided : y;

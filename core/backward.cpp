@@ -127,6 +127,7 @@ class Pass final {
     Context before = context();
     context() = node.context;
     context().grad_enabled = false;
+    context().memory_tag = MemoryTag::gradients;
     try {
       node.backward(grad, Wanted(bits), sinks);
     } catch (...) {

@@ -2,6 +2,7 @@
 // that a backward pass runs under the settings of its forward pass.
 #pragma once
 
+#include <iskra/core/allocator.h>
 #include <iskra/kernels/base.h>
 
 namespace iskra {
@@ -12,6 +13,7 @@ struct Context {
   bool grad_enabled = true;
   int threads = 0;  ///< 0: all that the machine offers
   Provider provider = Provider::fastest;
+  MemoryTag memory_tag = MemoryTag::activations;
 };
 
 /// This thread's settings.

@@ -11,8 +11,9 @@
 namespace iskra {
 namespace detail {
 
-Storage::Storage(Device on, size_t size) : device(on), bytes(size), data(allocate(on, size)) {}
-Storage::~Storage() { deallocate(device, data, bytes); }
+Storage::Storage(Device on, size_t size)
+    : device(on), bytes(size), tag(current_memory_tag()), data(allocate(on, size, tag)) {}
+Storage::~Storage() { deallocate(device, data, bytes, tag); }
 
 Tensor view_of(const Tensor& x, const Shape& shape, const Shape& stride, int64_t extra_offset) {
   auto impl = std::make_shared<TensorImpl>(

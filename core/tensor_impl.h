@@ -16,6 +16,7 @@ struct Storage {
 
   Device device;
   size_t bytes;
+  MemoryTag tag;
   void* data;
 };
 

@@ -3,12 +3,6 @@
 #include <iskra/nn/init.h>
 
 namespace iskra::nn {
-namespace {
-
-Tensor parameter(const Shape& shape) { return Tensor::empty(shape).set_requires_grad(); }
-
-}  // namespace
-
 Linear::Linear(int64_t in, int64_t out, bool with_bias) {
   ISKRA_CHECK(in > 0 && out > 0, "Linear: ", in, " inputs and ", out, " outputs; both must be positive");
   weight = parameter({out, in});

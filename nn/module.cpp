@@ -5,6 +5,11 @@
 
 namespace iskra::nn {
 
+Tensor parameter(const Shape& shape) {
+  MemoryScope scope(MemoryTag::parameters);
+  return Tensor::empty(shape).set_requires_grad();
+}
+
 // Tells direct children the names their parent knows them by. Written only when new, so that concurrent
 // evaluation of one model stays free of races.
 class NameFields final : public Fields {

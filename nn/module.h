@@ -12,6 +12,9 @@
 
 namespace iskra::nn {
 
+/// A fresh parameter: f32 memory without values that requires a gradient and is counted as a parameter's.
+Tensor parameter(const Shape& shape);
+
 class Module;
 
 /// A tensor and its full name ("blocks.0.attn.qkv.weight"). The handle is the model's own: writing to it,

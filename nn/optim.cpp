@@ -34,6 +34,7 @@ void Optimizer::make_moments(Slot& slot) {
 
 void Optimizer::step() {
   NoGrad no_grad;
+  MemoryScope scope(MemoryTag::optimizer);
   std::vector<Slot*> live;
   for (Slot& slot : slots_) {
     Tensor& w = slot.parameter.tensor;
@@ -47,13 +48,11 @@ void Optimizer::step() {
   ++steps_;
   Device device = live.front()->parameter.tensor.device();
   kernels::StepState now{steps_, learning_rate_};
-  Tensor host =
-      Tensor::from_bytes(&now, sizeof now, DType::u8, {static_cast<int64_t>(sizeof now)}, Device::cpu());
-  if (!step_state_.defined() || !(step_state_.device() == device)) {
-    step_state_ = host.to(device);
-  } else {
-    step_state_.copy_from(host.to(device));
-  }
+  const Shape size{static_cast<int64_t>(sizeof now)};
+  if (!step_state_.defined() || !(step_state_.device() == device))
+    step_state_ = Tensor::empty(size, {.dtype = DType::u8, .device = device});
+  MemoryScope passing(MemoryTag::scratch);
+  step_state_.copy_from(Tensor::from_bytes(&now, sizeof now, DType::u8, size, device));
   update(live, static_cast<const kernels::StepState*>(step_state_.raw_data()));
   clear_gradients();
 }
@@ -73,6 +72,7 @@ std::vector<Named> Optimizer::state() {
 }
 
 void Optimizer::load_state(const std::vector<Named>& state, int64_t steps) {
+  MemoryScope scope(MemoryTag::optimizer);
   std::unordered_map<std::string, const Tensor*> given;
   for (const Named& each : state) given[each.name] = &each.tensor;
   // Everything is checked before anything changes.

@@ -117,28 +117,6 @@ TEST(Tensor, MisuseSaysWhatAndHowToMendIt) {
   EXPECT_NE(error_of([&] { add(x, counted({2, 4})); }).find("(2, 4)"), std::string::npos);
 }
 
-TEST(Memory, IsCountedAndReused) {
-  Device cpu = Device::cpu();
-  size_t before = memory_stats(cpu).current_bytes;
-  {
-    Tensor x = Tensor::empty({1 << 20});
-    EXPECT_GE(memory_stats(cpu).current_bytes, before + (4U << 20));
-    EXPECT_GE(memory_stats(cpu).peak_bytes, before + (4U << 20));
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(x.raw_data()) % 64, 0U);
-  }
-  EXPECT_EQ(memory_stats(cpu).current_bytes, before);
-#ifndef ISKRA_SANITIZED
-  uint64_t calls = memory_stats(cpu).system_calls;
-  Tensor again = Tensor::empty({1 << 20});
-  EXPECT_EQ(memory_stats(cpu).system_calls, calls);
-  again = {};
-#endif
-  release_cached_memory(cpu);
-  EXPECT_LE(memory_stats(cpu).reserved_bytes - memory_stats(cpu).current_bytes, 0U);
-  reset_peak_memory(cpu);
-  EXPECT_EQ(memory_stats(cpu).peak_bytes, memory_stats(cpu).current_bytes);
-}
-
 TEST(Random, DependsOnSeedStepAndPlaceOnly) {
   auto draw = [](uint64_t seed, int64_t step, const char* place) {
     RngScope scope({.seed = seed, .step = step});

@@ -54,6 +54,7 @@ std::string Dataset::str() const {
 Tensor Dataset::pictures(int64_t begin, int64_t end) const {
   ISKRA_CHECK(begin >= 0 && begin <= end && end <= size(), source_, ": no pictures ", begin, " … ", end,
               "; there are ", size());
+  MemoryScope scope(MemoryTag::data);
   Tensor out = Tensor::empty({end - begin, height_, width_, channels_}, {.dtype = DType::u8});
   auto bytes = static_cast<size_t>(picture_bytes());
   for (int64_t i = begin; i < end; ++i) {

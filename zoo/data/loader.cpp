@@ -93,6 +93,7 @@ struct Loader::Impl {
     int64_t begin = place.batch * options.batch;
     int64_t count = std::min(options.batch, dataset.size() - begin);
     Shape shape{count, dataset.height(), dataset.width(), dataset.channels()};
+    MemoryScope scope(MemoryTag::data);
     Tensor pictures = Tensor::empty(shape, {.dtype = DType::u8});
     Tensor labels = Tensor::empty({count}, {.dtype = DType::i64});
     auto* to = pictures.data<uint8_t>();

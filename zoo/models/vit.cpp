@@ -35,8 +35,8 @@ int64_t checked_patches(const VitConfig& c) {
 
 Vit::Vit(const VitConfig& c)
     : config_(c),
-      cls_token_(Tensor::empty({1, 1, c.width}).set_requires_grad()),
-      pos_embed_(Tensor::empty({1, 1 + checked_patches(c), c.width}).set_requires_grad()),
+      cls_token_(nn::parameter({1, 1, c.width})),
+      pos_embed_(nn::parameter({1, 1 + checked_patches(c), c.width})),
       patch_embed_(c.channels, c.width, c.patch),
       pos_drop_(c.dropout),
       norm_(c.width),
