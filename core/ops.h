@@ -94,12 +94,21 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight = {}, co
 Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
                      Caller caller = Caller::current());
 Tensor softmax(const Tensor& x, int axis = -1, Caller caller = Caller::current());
-/// softmax(scale * q k^T) v for q (N,NH,T,HD), k v (N,NH,TK,HD); scale defaults to 1/sqrt(HD). Memory is
-/// linear in T.
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale = 0,
-                                    Caller caller = Caller::current());
+struct AttentionOptions {
+  /// Broadcasts to (N,NH,T,TK): floating, added to the scaled scores; or bool, true where a key is seen. Takes
+  /// no gradient.
+  Tensor mask = {};
+  bool causal = false;  ///< query i sees keys 0 … i (of a mask too, if there is one)
+  double dropout = 0;   ///< on the probabilities; draws from the ambient RngScope
+  double scale = 0;     ///< 0: 1/sqrt(width)
+};
+/// softmax(scale * q k^T + mask) v for q (N,NH,T,width), k (N,KH,TK,width), v (N,KH,TK,any width), KH a divisor
+/// of NH: (N,NH,T,any width). Memory is linear in T, forward and backward. As in PyTorch 2.5, a query that sees
+/// no key gives zeros, and so do its gradients.
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                                    const AttentionOptions& options = {}, Caller caller = Caller::current());
 /// The same on packed qkv (N,T,3C), rows [q|k|v] and head-major inside, as timm packs it: (N,T,C).
-Tensor packed_attention(const Tensor& qkv, int64_t heads, double scale = 0,
+Tensor packed_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& options = {},
                         Caller caller = Caller::current());
 /// Mean over rows of the cross-entropy of logits (M,C) with labels i64 (M) in [0,C). `smoothing` in [0,1)
 /// mixes in the uniform distribution.

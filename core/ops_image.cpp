@@ -54,7 +54,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
   Tensor w1 = weight.detach().contiguous();
   Tensor b1 = bias.defined() ? bias.detach().contiguous() : Tensor();
   launch(x.device(),
-         [&](auto on) { kernels::conv2d(on, options, x1.view(), w1.view(), view_or_none(b1), y.mut()); });
+         [&](auto on) { kernels::conv2d(on, options, x1.view(), w1.view(), {.bias = view_or_none(b1)}, y.mut()); });
   return record("conv2d", y, {x, weight, bias},
                 [options, x_shape = x.shape(), x = save_if(weight.requires_grad(), x1),
                  w = save_if(x.requires_grad(), w1)](const Tensor& grad, Wanted wanted, Sinks& to) {

@@ -1,4 +1,4 @@
-// Softmax, attention, losses and dropout.
+// Softmax, losses and dropout.
 #include <cmath>
 
 #include <iskra/core/launch.h>
@@ -57,108 +57,6 @@ Tensor softmax(const Tensor& x, int axis, Caller caller) {
   int at = detail::normal_axis(axis, x.rank(), "softmax");
   if (at == x.rank() - 1) return softmax_last(x);
   return softmax_last(x.transpose(at, -1)).transpose(at, -1);
-}
-
-// ------------------------------------------------------------------------------------------------- attention
-
-namespace {
-
-Tensor unit_last(const Tensor& x) {
-  if (x.numel() == 0) return view_of(x, x.shape(), contiguous_strides(x.shape()));
-  return x.strides().back() == 1 || x.size(-1) == 1 ? x.detach() : x.detach().contiguous();
-}
-
-// (N,NH,T,HD) in shape, (N,T,NH,HD) in memory: heads join without a copy.
-Tensor empty_heads_last(const Tensor& like) {
-  const Shape& s = like.shape();
-  Tensor y = Tensor::empty({s[0], s[2], s[1], s[3]}, {.dtype = like.dtype(), .device = like.device()});
-  return y.permute({0, 2, 1, 3});
-}
-
-// q, k or v (which = 0, 1, 2) out of packed (N,T,3C).
-Tensor unpacked(const Tensor& qkv, int64_t heads, int which) {
-  int64_t n = qkv.size(0), t = qkv.size(1), width = qkv.size(2) / 3, head = width / heads;
-  return view_of(qkv, {n, heads, t, head}, {t * 3 * width, head, 3 * width, 1}, which * width);
-}
-
-Tensor merged_heads(const Tensor& y, int64_t heads) {
-  int64_t n = y.size(0), t = y.size(1), width = y.size(2), head = width / heads;
-  return view_of(y, {n, heads, t, head}, {t * width, head, width, 1});
-}
-
-double scale_or_default(double scale, int64_t head) {
-  return scale != 0 ? scale : 1.0 / std::sqrt(static_cast<double>(head));
-}
-
-Tensor empty_lse(const Tensor& q) {
-  return Tensor::empty({q.size(0), q.size(1), q.size(2)}, {.dtype = q.dtype(), .device = q.device()});
-}
-
-}  // namespace
-
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
-                                    Caller caller) {
-  constexpr const char* kName = "scaled_dot_product_attention";
-  detail::OpScope scope(kName, caller);
-  check_floating(kName, q);
-  bool ranks = q.rank() == 4 && k.rank() == 4 && v.rank() == 4;
-  ISKRA_CHECK(ranks && k.shape() == v.shape() && q.size(0) == k.size(0) && q.size(1) == k.size(1) &&
-                  q.size(3) == k.size(3),
-              kName, ": q is ", q.shape(), ", k ", k.shape(), ", v ", v.shape(),
-              "; they must be (N,heads,T,width) with k and v alike and equal N, heads and width");
-  ISKRA_CHECK(q.dtype() == k.dtype() && q.dtype() == v.dtype(), kName, ": the dtypes ", name_of(q.dtype()),
-              ", ", name_of(k.dtype()), ", ", name_of(v.dtype()), " differ");
-  scale = scale_or_default(scale, q.size(3));
-  Tensor q1 = unit_last(q), k1 = unit_last(k), v1 = unit_last(v);
-  Tensor o = empty_heads_last(q);
-  Tensor lse = empty_lse(q);
-  launch(q.device(), [&](auto on) {
-    kernels::attention(on, q1.view(), k1.view(), v1.view(), scale, o.mut(), lse.mut());
-  });
-  bool needed = recording({&q, &k, &v});
-  return record(
-      kName, o, {q, k, v},
-      [q = q1, k = k1, v = v1, o = save_if(needed, o), lse, scale](const Tensor& dy, Wanted, Sinks& to) {
-        Tensor do_ = unit_last(dy);
-        Tensor dq = empty_heads_last(q), dk = empty_heads_last(k), dv = empty_heads_last(v);
-        launch(dy.device(), [&](auto on) {
-          kernels::attention_backward(on, q.view(), k.view(), v.view(), o.view(), lse.view(), do_.view(),
-                                      scale, dq.mut(), dk.mut(), dv.mut());
-        });
-        to.give(0, dq);
-        to.give(1, dk);
-        to.give(2, dv);
-      });
-}
-
-Tensor packed_attention(const Tensor& qkv, int64_t heads, double scale, Caller caller) {
-  detail::OpScope scope("packed_attention", caller);
-  check_floating("packed_attention", qkv);
-  ISKRA_CHECK(qkv.rank() == 3 && heads > 0 && qkv.size(2) % (3 * heads) == 0,
-              "packed_attention: the input has shape ", qkv.shape(), " for ", heads,
-              " heads; it must be (N,T,3C) with C a multiple of the heads");
-  Tensor x = qkv.detach().contiguous();
-  Tensor q = unpacked(x, heads, 0);
-  scale = scale_or_default(scale, q.size(3));
-  Tensor y = Tensor::empty({x.size(0), x.size(1), x.size(2) / 3}, {.dtype = x.dtype(), .device = x.device()});
-  Tensor lse = empty_lse(q);
-  launch(x.device(), [&](auto on) {
-    kernels::attention(on, q.view(), unpacked(x, heads, 1).view(), unpacked(x, heads, 2).view(), scale,
-                       merged_heads(y, heads).mut(), lse.mut());
-  });
-  return record(
-      "packed_attention", y, {qkv},
-      [x, y = save_if(qkv.requires_grad(), y), lse, heads, scale](const Tensor& dy, Wanted, Sinks& to) {
-        Tensor dx = Tensor::empty_like(x);
-        Tensor dy1 = dy.contiguous();
-        launch(x.device(), [&](auto on) {
-          kernels::attention_backward(on, unpacked(x, heads, 0).view(), unpacked(x, heads, 1).view(),
-                                      unpacked(x, heads, 2).view(), merged_heads(y, heads).view(), lse.view(),
-                                      merged_heads(dy1, heads).view(), scale, unpacked(dx, heads, 0).mut(),
-                                      unpacked(dx, heads, 1).mut(), unpacked(dx, heads, 2).mut());
-        });
-        to.give(0, dx);
-      });
 }
 
 // ----------------------------------------------------------------------------------------------

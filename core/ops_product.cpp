@@ -41,7 +41,7 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
   shape.push_back(b.shape()[b.rank() - 1]);
   Tensor c = Tensor::empty(shape, {.dtype = a.dtype(), .device = a.device()});
   launch(a.device(), [&](auto on) {
-    kernels::matmul(on, wide_a.view(), wide_b.view(), detail::view_or_none(bias), c.mut(), 0);
+    kernels::matmul(on, wide_a.view(), wide_b.view(), {.bias = detail::view_or_none(bias)}, c.mut(), 0);
   });
   return c;
 }

@@ -5,21 +5,42 @@
 namespace iskra::kernels::ISKRA_ISA {
 namespace {
 
+template <class T>
+constexpr T kLeast = -static_cast<T>(__builtin_inf());
+
+template <class T>
+void mask_scores(int64_t rows, int64_t cols, T scale, const T* mask, int64_t mask_row, int64_t visible,
+                 T* s) {
+  for (int64_t i = 0; i < rows; ++i, s += cols) {
+    int64_t seen = visible < 0 || visible + i > cols ? cols : visible + i;
+    if (mask != nullptr) {
+      const T* add = mask + i * mask_row;
+#pragma omp simd
+      for (int64_t j = 0; j < seen; ++j) s[j] = scale * s[j] + add[j];
+    } else {
+#pragma omp simd
+      for (int64_t j = 0; j < seen; ++j) s[j] *= scale;
+    }
+    for (int64_t j = seen; j < cols; ++j) s[j] = kLeast<T>;
+  }
+}
+
 /// s becomes softmax(scale * s); returns the sum of exp(scale * s - largest).
 template <class T>
 inline T softmax_row(int64_t cols, T scale, T* s, T& largest_out) {
   // A negative scale turns the order around, so the largest is taken after scaling.
-  T largest = -static_cast<T>(__builtin_inf());
+  T largest = kLeast<T>;
 #pragma omp simd reduction(max : largest)
   for (int64_t j = 0; j < cols; ++j) largest = scale * s[j] > largest ? scale * s[j] : largest;
+  const T shift = largest == kLeast<T> ? T(0) : largest;  // nothing to see: all become zero
   T sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t j = 0; j < cols; ++j) {
-    const T e = math::exp(scale * s[j] - largest);
+    const T e = math::exp(scale * s[j] - shift);
     s[j] = e;
     sum += e;
   }
-  const T inverse = T(1) / sum;
+  const T inverse = sum == T(0) ? T(0) : T(1) / sum;
 #pragma omp simd
   for (int64_t j = 0; j < cols; ++j) s[j] *= inverse;
   largest_out = largest;
@@ -42,7 +63,7 @@ void softmax(int64_t rows, int64_t cols, T scale, T* s, T* lse) {
 template <class T>
 void probabilities(int64_t rows, int64_t cols, T scale, const T* lse, T* s) {
   for (int64_t i = 0; i < rows; ++i, s += cols) {
-    const T shift = lse[i];
+    const T shift = lse[i] == kLeast<T> ? T(0) : lse[i];
 #pragma omp simd
     for (int64_t j = 0; j < cols; ++j) s[j] = math::exp(scale * s[j] - shift);
   }
@@ -71,7 +92,7 @@ void score_gradient(int64_t rows, int64_t cols, T scale, const T* p, const T* de
 }  // namespace
 
 extern const AttentionTables attention_tables = {
-    {softmax<float>, probabilities<float>, row_dots<float>, score_gradient<float>},
-    {softmax<double>, probabilities<double>, row_dots<double>, score_gradient<double>}};
+    {mask_scores<float>, softmax<float>, probabilities<float>, row_dots<float>, score_gradient<float>},
+    {mask_scores<double>, softmax<double>, probabilities<double>, row_dots<double>, score_gradient<double>}};
 
 }  // namespace iskra::kernels::ISKRA_ISA

@@ -9,7 +9,11 @@ namespace iskra::kernels {
 
 template <class T>
 struct AttentionTable {
+  /// s = scale * s + mask, and -infinity where j >= visible + i unless `visible` is negative. Null mask:
+  /// zeros; mask_row: its elements from row to row.
+  void (*mask)(int64_t rows, int64_t cols, T scale, const T* mask, int64_t mask_row, int64_t visible, T* s);
   /// Scores s (rows, cols), dense, become softmax(scale * s) in place; lse (rows) = log sum exp of scale * s.
+  /// A row of -infinity alone becomes zeros, its lse -infinity.
   void (*softmax)(int64_t rows, int64_t cols, T scale, T* s, T* lse);
   /// s becomes exp(scale * s - lse).
   void (*probabilities)(int64_t rows, int64_t cols, T scale, const T* lse, T* s);

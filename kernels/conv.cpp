@@ -7,6 +7,7 @@
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/lanes.h>
+#include <iskra/kernels/widen.h>
 
 namespace iskra::kernels {
 
@@ -36,24 +37,40 @@ void add_partials(const Cpu& on, T* partials, int64_t count, int64_t n) {
 template void add_partials(const Cpu&, float*, int64_t, int64_t);
 template void add_partials(const Cpu&, double*, int64_t, int64_t);
 
+template <class D>
+void store_gradient(const Cpu& on, const Compute<D>* from, int64_t n, float beta, D* to) {
+  parallel_for(on, n, 16384, [=](int64_t begin, int64_t end) {
+    EpilogueRows rows;
+    rows.rows = 1;
+    rows.cols = end - begin;
+    rows.accumulate = beta != 0;
+    epilogue<D>().finish(rows, from + begin, nullptr, nullptr, nullptr, to + begin);
+  });
+}
+template void store_gradient(const Cpu&, const float*, int64_t, float, float*);
+template void store_gradient(const Cpu&, const double*, int64_t, float, double*);
+template void store_gradient(const Cpu&, const float*, int64_t, float, bf16*);
+template void store_gradient(const Cpu&, const float*, int64_t, float, f16*);
+
 namespace {
 
 /// total (width) += the sum of rows [begin, end) of x, via a short sum of each 64 rows: f32 keeps more digits
 /// so.
-template <class T>
-void add_rows(const T* x, int64_t begin, int64_t end, int64_t width, T* block_sum, T* total) {
+template <class S, class T>
+void add_rows(const S* x, int64_t begin, int64_t end, int64_t width, T* block_sum, T* total) {
   constexpr int64_t kRows = 64;
   for (int64_t first = begin; first < end; first += kRows) {
     std::fill_n(block_sum, width, T(0));
     for (int64_t row = first; row < std::min(first + kRows, end); ++row)
-      for (int64_t i = 0; i < width; ++i) block_sum[i] += x[row * width + i];
+      for (int64_t i = 0; i < width; ++i) block_sum[i] += load(x[row * width + i]);
     for (int64_t i = 0; i < width; ++i) total[i] += block_sum[i];
   }
 }
 
 /// dbias = beta * dbias + the sum of dy over all pixels of all pictures.
-template <class T>
-void bias_gradient(const Cpu& on, const ConvShape& s, const T* dy, T* dbias, T beta) {
+template <class S, class D>
+void bias_gradient(const Cpu& on, const ConvShape& s, const S* dy, D* dbias, float beta) {
+  using T = Compute<S>;
   constexpr int64_t kMostChunks = 16, kLeastRows = 512;
   const int64_t rows = s.images * s.out_pixels();
   const int64_t chunk_rows = std::max(kLeastRows, (rows + kMostChunks - 1) / kMostChunks);
@@ -66,7 +83,7 @@ void bias_gradient(const Cpu& on, const ConvShape& s, const T* dy, T* dbias, T b
     add_rows(dy, begin, end, s.filters, block_sums + at, sums + at);
   });
   add_partials(on, sums, chunks, s.filters);
-  for (int64_t k = 0; k < s.filters; ++k) dbias[k] = (beta == T(0) ? T(0) : beta * dbias[k]) + sums[k];
+  store_gradient(on, sums, s.filters, beta, dbias);
 }
 
 ConvShape shape_of(const Conv2d& at, const View& x, const View& w, const View& y) {
@@ -77,10 +94,8 @@ ConvShape shape_of(const Conv2d& at, const View& x, const View& w, const View& y
 void check_layout(const View& x, const View& w, const View& y, const char* op) {
   ISKRA_CHECK(x.rank() == 4 && y.rank() == 4 && w.rank() == 4, op, ": needs four axes, got x ", x.shape,
               ", w ", w.shape, ", y ", y.shape);
-  ISKRA_CHECK(x.dtype == y.dtype && w.dtype == y.dtype, op, ": x is ", name_of(x.dtype), ", w ",
-              name_of(w.dtype), ", y ", name_of(y.dtype), "; convert them to one type first");
-  ISKRA_CHECK(y.dtype == DType::f32 || y.dtype == DType::f64, op, ": ", name_of(y.dtype),
-              " is not supported on the CPU; use f32 or f64");
+  ISKRA_CHECK(is_floating(x.dtype) && x.dtype == y.dtype, op, ": x is ", name_of(x.dtype), ", w ",
+              name_of(w.dtype), ", y ", name_of(y.dtype), "; they must be of one floating type");
   ISKRA_CHECK(x.channels_last() && y.channels_last(), op,
               ": pictures must be dense and channels-last, got x ", x.shape, " with strides ", x.stride,
               " and y ", y.shape, " with strides ", y.stride);
@@ -110,55 +125,107 @@ ConvShape checked(const Conv2d& at, const View& x, const View& w, const View& y,
   return s;
 }
 
-bool is_f32(const View& x) { return x.dtype == DType::f32; }
-bool by_vendor(const Cpu& on, const View& x) { return is_f32(x) && on.provider != Provider::native; }
-
-template <class T>
-void scale_by_beta(T* x, int64_t n, T beta) {
-  if (beta == T(0)) std::fill_n(x, n, T(0));
+/// A gradient is of its operand's type, or f32.
+void check_gradient(const MutView& d, DType type, const char* op, const char* name) {
+  ISKRA_CHECK(!d.defined() || d.dtype == type || d.dtype == DType::f32, op, ": ", name, " is ",
+              name_of(d.dtype), ", but dy ", name_of(type), "; it must be of that type or f32");
 }
 
-template <class T>
+void check_like_y(const View& x, const View& y, const char* op, const char* name) {
+  ISKRA_CHECK(
+      !x.defined() || (x.dtype == y.dtype && x.shape == y.shape && (x.channels_last() || y.numel() == 0)), op,
+      ": the ", name, " is ", name_of(x.dtype), " ", x.shape, " with strides ", x.stride,
+      "; it must lie like y, ", name_of(y.dtype), " ", y.shape, " channels-last");
+}
+
+/// Calls f with a null pointer to the C++ type of a floating dtype.
+template <class F>
+void with_type(DType type, F&& f) {
+  switch (type) {
+    case DType::f64:
+      return f(static_cast<double*>(nullptr));
+    case DType::bf16:
+      return f(static_cast<bf16*>(nullptr));
+    case DType::f16:
+      return f(static_cast<f16*>(nullptr));
+    default:
+      return f(static_cast<float*>(nullptr));
+  }
+}
+
+template <class S>
+inline constexpr bool kVendorType = std::is_same_v<S, float> || std::is_same_v<S, bf16>;
+
+template <class S>
+void forward(const Cpu& on, const ConvShape& s, const View& x, const View& w, const Epilogue& then,
+             const MutView& y) {
+  const ConvThen<S> last{widened_bias<S>(on, then.bias, "conv2d"), then.activation, then.residual.as<S>(),
+                         then.preactivation.as<S>()};
+  if constexpr (kVendorType<S>)
+    if (on.provider != Provider::native && vendor::conv2d(on, s, x.as<S>(), w.as<S>(), last, y.as<S>()))
+      return;
+  native::conv2d(on, s, x.as<S>(), w.as<S>(), last, y.as<S>());
+}
+
+template <class S>
+void backward_data(const Cpu& on, const ConvShape& s, const View& w, const View& dy, const View& bias,
+                   const MutView& dx, const char* op) {
+  const Compute<S>* wide_bias = widened_bias<S>(on, bias, op);
+  if constexpr (kVendorType<S>)
+    if (on.provider != Provider::native &&
+        vendor::conv2d_backward_data(on, s, w.as<S>(), dy.as<S>(), wide_bias, dx.as<S>()))
+      return;
+  native::conv2d_backward_data(on, s, w.as<S>(), dy.as<S>(), wide_bias, dx.as<S>());
+}
+
+template <class S, class D>
+void weight_gradient(const Cpu& on, const ConvShape& s, const View& x, const View& dy, const MutView& dw,
+                     float beta) {
+  if (s.images * s.out_pixels() == 0) {
+    if (beta == 0) fill(on, dw, 0);
+    return;
+  }
+  if constexpr (kVendorType<S>)
+    if (on.provider != Provider::native &&
+        vendor::conv2d_backward_weight(on, s, x.as<S>(), dy.as<S>(), dw.as<D>(), beta))
+      return;
+  native::conv2d_backward_weight(on, s, x.as<S>(), dy.as<S>(), dw.as<D>(), beta);
+}
+
+template <class S>
 void backward_weight(const Cpu& on, const ConvShape& s, const View& x, const View& dy, const MutView& dw,
                      const MutView& dbias, float weight_beta, float bias_beta) {
-  if (dbias.defined()) bias_gradient(on, s, dy.as<T>(), dbias.as<T>(), static_cast<T>(bias_beta));
+  if (dbias.defined()) {
+    if (dbias.dtype == dy.dtype)
+      bias_gradient(on, s, dy.as<S>(), dbias.as<S>(), bias_beta);
+    else if constexpr (!std::is_same_v<S, double>)
+      bias_gradient(on, s, dy.as<S>(), dbias.as<float>(), bias_beta);
+  }
   if (!dw.defined() || s.weights() == 0) return;
-  if (s.images * s.out_pixels() == 0)
-    return scale_by_beta(dw.as<T>(), s.weights(), static_cast<T>(weight_beta));
-  if constexpr (std::is_same_v<T, float>)
-    if (by_vendor(on, x) &&
-        vendor::conv2d_backward_weight(on, s, x.as<float>(), dy.as<float>(), dw.as<float>(), weight_beta))
-      return;
-  native::conv2d_backward_weight(on, s, x.as<T>(), dy.as<T>(), dw.as<T>(), static_cast<T>(weight_beta));
+  if (dw.dtype == dy.dtype)
+    weight_gradient<S, S>(on, s, x, dy, dw, weight_beta);
+  else if constexpr (!std::is_same_v<S, double>)
+    weight_gradient<S, float>(on, s, x, dy, dw, weight_beta);
 }
 
 }  // namespace
 
-void conv2d(Cpu on, const Conv2d& at, View x, View w, View bias, MutView y) {
-  const ConvShape s = checked(at, x, w, y, "conv2d");
-  ISKRA_CHECK(!bias.defined() || (bias.dtype == y.dtype && bias.contiguous() && bias.numel() == s.filters),
-              "conv2d: bias ", bias.shape, " must be a dense vector of ", s.filters, " values of type ",
-              name_of(y.dtype));
+void conv2d(Cpu on, const Conv2d& at, View x, View w, const Epilogue& then, MutView y) {
+  constexpr const char* kOp = "conv2d";
+  const ConvShape s = checked(at, x, w, y, kOp);
+  check_bias(then.bias, s.filters, y.dtype, kOp);
+  check_like_y(then.residual, y, kOp, "residual");
+  check_like_y(then.preactivation, y, kOp, "preactivation");
   if (y.numel() == 0) return;
-  if (by_vendor(on, x) &&
-      vendor::conv2d(on, s, x.as<float>(), w.as<float>(), bias.as<float>(), y.as<float>()))
-    return;
-  if (is_f32(x))
-    native::conv2d(on, s, x.as<float>(), w.as<float>(), bias.as<float>(), y.as<float>());
-  else
-    native::conv2d(on, s, x.as<double>(), w.as<double>(), bias.as<double>(), y.as<double>());
+  with_type(y.dtype, [&]<class S>(S*) { forward<S>(on, s, x, w, then, y); });
 }
 
 void conv2d_backward_data(Cpu on, const Conv2d& at, View w, View dy, MutView dx) {
-  const ConvShape s = checked(at, dx, w, dy, "conv2d_backward_data");
+  constexpr const char* kOp = "conv2d_backward_data";
+  const ConvShape s = checked(at, dx, w, dy, kOp);
   if (dx.numel() == 0) return;
   if (dy.numel() == 0) return fill(on, dx, 0);
-  if (by_vendor(on, dy) && vendor::conv2d_backward_data(on, s, w.as<float>(), dy.as<float>(), dx.as<float>()))
-    return;
-  if (is_f32(dy))
-    native::conv2d_backward_data(on, s, w.as<float>(), dy.as<float>(), dx.as<float>());
-  else
-    native::conv2d_backward_data(on, s, w.as<double>(), dy.as<double>(), dx.as<double>());
+  with_type(dy.dtype, [&]<class S>(S*) { backward_data<S>(on, s, w, dy, {}, dx, kOp); });
 }
 
 void conv2d_backward_weight(Cpu on, const Conv2d& at, View x, View dy, MutView dw, MutView dbias,
@@ -168,17 +235,17 @@ void conv2d_backward_weight(Cpu on, const Conv2d& at, View x, View dy, MutView d
   if (dw.defined()) {
     s = checked(at, x, dw, dy, kOp);
   } else {
-    ISKRA_CHECK(dy.rank() == 4 && dy.channels_last() && (is_f32(dy) || dy.dtype == DType::f64), kOp,
-                ": dy must be channels-last f32 or f64, got ", name_of(dy.dtype), " ", dy.shape,
+    ISKRA_CHECK(dy.rank() == 4 && dy.channels_last() && is_floating(dy.dtype), kOp,
+                ": dy must be floating and channels-last, got ", name_of(dy.dtype), " ", dy.shape,
                 " with strides ", dy.stride);
     s = {at, dy.size(0), 0, 0, 0, dy.size(1), 0, 0, dy.size(2), dy.size(3)};
   }
-  ISKRA_CHECK(!dbias.defined() || (dbias.dtype == dy.dtype && dbias.numel() == s.filters), kOp, ": dbias ",
-              dbias.shape, " must be a dense vector of ", s.filters, " values of type ", name_of(dy.dtype));
-  if (is_f32(dy))
-    backward_weight<float>(on, s, x, dy, dw, dbias, weight_beta, bias_beta);
-  else
-    backward_weight<double>(on, s, x, dy, dw, dbias, weight_beta, bias_beta);
+  ISKRA_CHECK(!dbias.defined() || dbias.numel() == s.filters, kOp, ": dbias ", dbias.shape,
+              " must be a dense vector of ", s.filters, " values");
+  check_gradient(dw, dy.dtype, kOp, "dw");
+  check_gradient(dbias, dy.dtype, kOp, "dbias");
+  with_type(dy.dtype,
+            [&]<class S>(S*) { backward_weight<S>(on, s, x, dy, dw, dbias, weight_beta, bias_beta); });
 }
 
 }  // namespace iskra::kernels

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <iskra/kernels/gemm.h>
 #include <iskra/kernels/kernels.h>
 
 namespace iskra::kernels {
@@ -37,22 +38,56 @@ struct WeightChunks {
 template <class T>
 void add_partials(const Cpu& on, T* partials, int64_t count, int64_t n);
 
-/// By oneDNN, f32. False when it has no good implementation for this shape: nothing was written then.
+/// to (n) = beta * to + from; beta 0 or 1.
+template <class D>
+void store_gradient(const Cpu& on, const Compute<D>* from, int64_t n, float beta, D* to);
+
+/// What follows a convolution (see Epilogue); the bias is of the type that S is computed in, the pictures lie
+/// like y. `bias` alone goes with the transposed convolution.
+template <class S>
+struct ConvThen {
+  const Compute<S>* bias = nullptr;
+  Activation activation = Activation::none;
+  const S* residual = nullptr;
+  S* preactivation = nullptr;
+
+  bool beyond_bias() const {
+    return activation != Activation::none || residual != nullptr || preactivation != nullptr;
+  }
+};
+
+/// y = then(sums + bias) for `pixels` pixels of `channels` values, `at` values after the first; null bias: it
+/// is in the sums. `y` may be `sums`.
+template <class S>
+void finish_pixels(const ConvThen<S>& then, int64_t pixels, int64_t channels, const Compute<S>* sums,
+                   const Compute<S>* bias, int64_t at, S* y) {
+  const EpilogueRows rows{pixels, channels, channels, channels, channels, channels, then.activation, false};
+  epilogue<S>().finish(rows, sums, bias, then.residual == nullptr ? nullptr : then.residual + at,
+                       then.preactivation == nullptr ? nullptr : then.preactivation + at, y + at);
+}
+
+/// By oneDNN, f32, and bf16 where the machine multiplies it. False when it has no good implementation for
+/// this shape: nothing was written then. `out`, the type of dw, is S or f32.
 namespace vendor {
-bool conv2d(const Cpu& on, const ConvShape& s, const float* x, const float* w, const float* bias, float* y);
-bool conv2d_backward_data(const Cpu& on, const ConvShape& s, const float* w, const float* dy, float* dx);
-bool conv2d_backward_weight(const Cpu& on, const ConvShape& s, const float* x, const float* dy, float* dw,
-                            float beta);
+template <class S>
+bool conv2d(const Cpu& on, const ConvShape& s, const S* x, const S* w, const ConvThen<S>& then, S* y);
+template <class S>
+bool conv2d_backward_data(const Cpu& on, const ConvShape& s, const S* w, const S* dy, const float* bias,
+                          S* dx);
+template <class S, class D>
+bool conv2d_backward_weight(const Cpu& on, const ConvShape& s, const S* x, const S* dy, D* dw, float beta);
 }  // namespace vendor
 
-/// By our own gemm over blocks of unfolded pixels, f32 and f64.
+/// By our own gemm over blocks of unfolded pixels, all four floating types. A bias of the data gradient makes
+/// it a transposed convolution.
 namespace native {
-template <class T>
-void conv2d(const Cpu& on, const ConvShape& s, const T* x, const T* w, const T* bias, T* y);
-template <class T>
-void conv2d_backward_data(const Cpu& on, const ConvShape& s, const T* w, const T* dy, T* dx);
-template <class T>
-void conv2d_backward_weight(const Cpu& on, const ConvShape& s, const T* x, const T* dy, T* dw, T beta);
+template <class S>
+void conv2d(const Cpu& on, const ConvShape& s, const S* x, const S* w, const ConvThen<S>& then, S* y);
+template <class S>
+void conv2d_backward_data(const Cpu& on, const ConvShape& s, const S* w, const S* dy, const Compute<S>* bias,
+                          S* dx);
+template <class S, class D>
+void conv2d_backward_weight(const Cpu& on, const ConvShape& s, const S* x, const S* dy, D* dw, float beta);
 }  // namespace native
 
 }  // namespace iskra::kernels

@@ -1,6 +1,8 @@
-// Convolution by oneDNN: pictures in blocks of a fixed number, each block on one thread; weights are brought
-// into the layout that oneDNN prefers once per call.
+// Convolution by oneDNN: pictures in blocks of a fixed number, large pictures in bands of rows, each piece on
+// one thread; weights are brought into the layout that oneDNN prefers once per call. The cut depends on one
+// picture's shape alone, so that its bits do not depend on its neighbours.
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include <iskra/kernels/conv.h>
@@ -10,130 +12,264 @@
 namespace iskra::kernels::vendor {
 namespace {
 
-/// A program for the blocks of full size and one for the last, with their reordered weights.
-class BlockPrograms {
+using onednn::Direction;
+
+constexpr int64_t kMaxBands = 8;
+
+/// Some rows of a picture as a convolution of their own: rows [in_row, in_row + shape.height) before, and
+/// [out_row, out_row + shape.out_height) after.
+struct Band {
+  ConvShape shape;
+  int64_t in_row = 0, out_row = 0;
+};
+
+/// Output rows [begin, end): the input rows they read, and what padding is left.
+Band forward_band(const ConvShape& s, int64_t begin, int64_t end) {
+  const int64_t first = begin * s.at.stride[0] - s.at.padding[0];
+  const int64_t last =
+      (end - 1) * s.at.stride[0] - s.at.padding[0] + (s.filter_height - 1) * s.at.dilation[0];
+  Band band{s, std::max<int64_t>(first, 0), begin};
+  band.shape.at.padding[0] = band.in_row - first;
+  band.shape.height = std::min(last + 1, s.height) - band.in_row;
+  band.shape.out_height = end - begin;
+  return band;
+}
+
+/// Input rows [begin, end) of a convolution of stride 1: the output rows whose gradients reach them.
+Band data_band(const ConvShape& s, int64_t begin, int64_t end) {
+  const int64_t reach = (s.filter_height - 1) * s.at.dilation[0];
+  const int64_t first = std::max<int64_t>(begin + s.at.padding[0] - reach, 0);
+  const int64_t last = std::min(end - 1 + s.at.padding[0], s.out_height - 1);
+  Band band{s, begin, first};
+  band.shape.at.padding[0] = s.at.padding[0] + begin - first;
+  band.shape.height = end - begin;
+  band.shape.out_height = last + 1 - first;
+  return band;
+}
+
+bool whole_windows(const Band& band) {
+  const ConvShape& s = band.shape;
+  return s.height > 0 && s.out_height > 0 && s.at.padding[0] <= (s.filter_height - 1) * s.at.dilation[0];
+}
+
+/// How the work of a call is cut, from the shape of a picture (and, for tiny ones, their number).
+struct Cut {
+  int64_t images = 1;  ///< of a block
+  int64_t blocks = 1;
+  int bands = 1;
+  std::array<Band, kMaxBands> band;
+
+  Cut(const ConvShape& s, Direction direction) {
+    constexpr double kBlockOperations = 2e6;   // worth a call's overhead
+    constexpr double kBandOperations = 100e6;  // about a millisecond
+    constexpr int64_t kBandRows = 7;
+    images = std::clamp<int64_t>(static_cast<int64_t>(kBlockOperations / std::max(s.operations(), 1.0)), 1,
+                                 s.images);
+    blocks = (s.images + images - 1) / images;
+    band[0] = {s, 0, 0};
+    const int64_t rows = direction == Direction::forward ? s.out_height : s.height;
+    const auto most =
+        std::min({kMaxBands, static_cast<int64_t>(s.operations() / kBandOperations), rows / kBandRows});
+    if (most < 2 || (direction == Direction::backward_data && s.at.stride[0] != 1)) return;
+    const int64_t each = (rows + most - 1) / most;
+    int count = 0;
+    for (int64_t row = 0; row < rows; row += each) {
+      const int64_t end = std::min(row + each, rows);
+      Band next = direction == Direction::forward ? forward_band(s, row, end) : data_band(s, row, end);
+      if (!whole_windows(next)) return;
+      band[static_cast<size_t>(count++)] = next;
+    }
+    bands = count;
+  }
+  int64_t images_of(const ConvShape& s, int64_t block) const {
+    return block == blocks - 1 ? s.images - block * images : images;
+  }
+};
+
+/// A program for each band of a full block and of the last, with their reordered weights.
+class Programs {
  public:
-  BlockPrograms(const ConvShape& s, onednn::Direction direction, int64_t images) : images_(images) {
-    blocks_ = (s.images + images - 1) / images;
-    for (int i = 0; i < 2; ++i) {
-      ConvShape block = s;
-      block.images = i == 0 ? std::min(images, s.images) : s.images - (blocks_ - 1) * images;
-      programs_[i] = onednn::convolution(block, direction);
-      if (programs_[i]) scratch_bytes_ = std::max(scratch_bytes_, onednn::scratch_bytes(*programs_[i]));
+  Programs(const onednn::ConvSpec& spec, const Cut& cut) : cut_(cut) {
+    for (int i = 0; i < 2 * cut.bands; ++i) {
+      onednn::ConvSpec one = spec;
+      one.shape = cut.band[static_cast<size_t>(i % cut.bands)].shape;
+      one.shape.images = cut.images_of(spec.shape, i < cut.bands ? 0 : cut.blocks - 1);
+      auto& program = programs_[static_cast<size_t>(i)] = onednn::convolution(one);
+      if (program)
+        scratch_bytes_ = std::max(scratch_bytes_, onednn::scratch_bytes(*program));
+      else
+        defined_ = false;
     }
   }
-  bool defined() const { return programs_[0] && programs_[1]; }
-  int64_t blocks() const { return blocks_; }
-  int64_t images() const { return images_; }
+  bool defined() const { return defined_; }
   size_t scratch_bytes() const { return scratch_bytes_; }
-  bool one_layout() const { return onednn::same_weights(*programs_[0], *programs_[1]); }
-  int64_t weight_count() const { return onednn::weight_count(*programs_[0]); }
-  const onednn::Program& first() const { return *programs_[0]; }
-  const onednn::Program& of(int64_t block) const { return *programs_[block == blocks_ - 1 ? 1 : 0]; }
-  const float* weights_of(int64_t block) const { return weights_[block == blocks_ - 1 ? 1 : 0]; }
+  size_t count() const { return static_cast<size_t>(2 * cut_.bands); }
+  size_t index(int64_t block, int64_t band) const {
+    return static_cast<size_t>(band + (block == cut_.blocks - 1 ? cut_.bands : 0));
+  }
+  const onednn::Program& operator[](size_t i) const { return *programs_[i]; }
+  const void* weights(size_t i) const { return weights_[i]; }
 
-  /// Fills both programs' weights from plain ones (once, when they agree on the layout).
-  void reorder_weights(const Cpu& on, const float* w, const char* op) {
-    for (int i = 0; i < 2; ++i) {
-      if (i == 1 && one_layout()) {
-        weights_[1] = weights_[0];
-        return;
-      }
-      float* to = scratch_of<float>(on, onednn::weight_count(*programs_[i]), op);
+  /// Fills the programs' weights from plain ones, once for each layout.
+  void reorder_weights(const Cpu& on, const void* w, const char* op) {
+    for (size_t i = 0; i < count(); ++i) {
+      for (size_t j = 0; j < i && weights_[i] == nullptr; ++j)
+        if (onednn::same_weights(*programs_[i], *programs_[j])) weights_[i] = weights_[j];
+      if (weights_[i] != nullptr) continue;
+      void* to = scratch_bytes_for(on, onednn::weight_bytes(*programs_[i]), op);
       onednn::Runner(onednn::weight_reorder(*programs_[i]), nullptr)({w, to});
       weights_[i] = to;
     }
   }
 
  private:
-  int64_t images_, blocks_;
-  onednn::ProgramPtr programs_[2];
-  const float* weights_[2] = {};
+  static void* scratch_bytes_for(const Cpu& on, size_t bytes, const char* op) {
+    return iskra::kernels::scratch_bytes(on, bytes, op);
+  }
+  const Cut& cut_;
+  std::array<onednn::ProgramPtr, 2 * kMaxBands> programs_;
+  std::array<const void*, 2 * kMaxBands> weights_{};
   size_t scratch_bytes_ = 0;
+  bool defined_ = true;
 };
 
-/// The runner of a block's program, made when a lane first meets one.
-class LaneRunner {
+/// The runners of a lane, each made when the lane first meets its program.
+class LaneRunners {
  public:
-  LaneRunner(const BlockPrograms& programs, void* memory) : programs_(programs), memory_(memory) {}
-  onednn::Runner& of(int64_t block) {
-    auto& runner = runners_[block == programs_.blocks() - 1 ? 1 : 0];
-    if (!runner) runner.emplace(programs_.of(block), memory_);
+  LaneRunners(const Programs& programs, void* memory) : programs_(programs), memory_(memory) {}
+  onednn::Runner& operator[](size_t i) {
+    auto& runner = runners_[i];
+    if (!runner) runner.emplace(programs_[i], memory_);
     return *runner;
   }
 
  private:
-  const BlockPrograms& programs_;
+  const Programs& programs_;
   void* memory_;
-  std::optional<onednn::Runner> runners_[2];
+  std::array<std::optional<onednn::Runner>, 2 * kMaxBands> runners_;
 };
 
-/// So many that a call is worth its overhead; one for all but tiny pictures.
-int64_t images_per_block(const ConvShape& s) {
-  constexpr double kOperations = 2e6;
-  return std::clamp<int64_t>(static_cast<int64_t>(kOperations / std::max(s.operations(), 1.0)), 1, s.images);
+/// The largest result of a piece, in values.
+int64_t largest_result(const ConvShape& s, const Cut& cut, Direction direction) {
+  int64_t most = 0;
+  for (int i = 0; i < cut.bands; ++i) {
+    const ConvShape& band = cut.band[static_cast<size_t>(i)].shape;
+    most = std::max(most, direction == Direction::forward ? band.out_picture() : band.picture());
+  }
+  return most * std::min(cut.images, s.images);
+}
+
+/// Calls body(run, first image, its number, band, program's index, sums) for every piece on some lane; `sums`
+/// is the lane's memory for `sum_values` floats.
+template <class F>
+void for_pieces(const Cpu& on, const ConvShape& s, const Cut& cut, const Programs& programs,
+                int64_t sum_values, const char* op, F&& body) {
+  const size_t sum_bytes = round_up_64(static_cast<size_t>(sum_values) * sizeof(float));
+  parallel_lanes(
+      on, cut.blocks * cut.bands, sum_bytes + programs.scratch_bytes(), op, [&](Pieces& todo, char* memory) {
+        LaneRunners run(programs, memory + sum_bytes);
+        for (int64_t piece; todo.next(piece);) {
+          const int64_t block = piece / cut.bands, band = piece % cut.bands;
+          body(run, block * cut.images, cut.images_of(s, block), cut.band[static_cast<size_t>(band)],
+               programs.index(block, band), reinterpret_cast<float*>(memory));
+        }
+      });
 }
 
 }  // namespace
 
-bool conv2d(const Cpu& on, const ConvShape& s, const float* x, const float* w, const float* bias, float* y) {
-  const auto direction = bias == nullptr ? onednn::Direction::forward : onednn::Direction::forward_bias;
-  BlockPrograms programs(s, direction, images_per_block(s));
+template <class S>
+bool conv2d(const Cpu& on, const ConvShape& s, const S* x, const S* w, const ConvThen<S>& then, S* y) {
+  const bool relu =
+      then.activation == Activation::relu && then.residual == nullptr && then.preactivation == nullptr;
+  const bool finish = then.beyond_bias() && !relu, apart = finish && dtype_of<S> != DType::f32;
+  const Cut cut(s, Direction::forward);
+  Programs programs(
+      {s, Direction::forward, dtype_of<S>, apart ? DType::f32 : dtype_of<S>, then.bias != nullptr, relu},
+      cut);
   if (!programs.defined()) return false;
   programs.reorder_weights(on, w, "conv2d");
-  parallel_lanes(on, programs.blocks(), programs.scratch_bytes(), "conv2d", [&](Pieces& todo, void* memory) {
-    LaneRunner run(programs, memory);
-    for (int64_t block; todo.next(block);) {
-      const int64_t image = block * programs.images();
-      const float* from = x + image * s.picture();
-      float* to = y + image * s.out_picture();
-      if (bias == nullptr)
-        run.of(block)({from, programs.weights_of(block), to});
-      else
-        run.of(block)({from, programs.weights_of(block), bias, to});
-    }
-  });
+  const int64_t sum_values = apart ? largest_result(s, cut, Direction::forward) : 0;
+  for_pieces(
+      on, s, cut, programs, sum_values, "conv2d",
+      [&](LaneRunners& run, int64_t image, int64_t images, const Band& band, size_t which, float* sums) {
+        const S* from = x + image * s.picture() + band.in_row * s.width * s.channels;
+        const int64_t at = image * s.out_picture() + band.out_row * s.out_width * s.filters;
+        void* to = apart ? static_cast<void*>(sums) : y + at;
+        if (then.bias == nullptr)
+          run[which]({from, programs.weights(which), to});
+        else
+          run[which]({from, programs.weights(which), then.bias, to});
+        if (finish)
+          finish_pixels<S>(then, images * band.shape.out_pixels(), s.filters, static_cast<const float*>(to),
+                           nullptr, at, y);
+      });
   return true;
 }
 
-bool conv2d_backward_data(const Cpu& on, const ConvShape& s, const float* w, const float* dy, float* dx) {
+template <class S>
+bool conv2d_backward_data(const Cpu& on, const ConvShape& s, const S* w, const S* dy, const float* bias,
+                          S* dx) {
   constexpr const char* kOp = "conv2d_backward_data";
-  BlockPrograms programs(s, onednn::Direction::backward_data, images_per_block(s));
+  const bool apart = bias != nullptr && dtype_of<S> != DType::f32;
+  const Cut cut(s, Direction::backward_data);
+  Programs programs({s, Direction::backward_data, dtype_of<S>, apart ? DType::f32 : dtype_of<S>}, cut);
   if (!programs.defined()) return false;
   programs.reorder_weights(on, w, kOp);
-  parallel_lanes(on, programs.blocks(), programs.scratch_bytes(), kOp, [&](Pieces& todo, void* memory) {
-    LaneRunner run(programs, memory);
-    for (int64_t block; todo.next(block);) {
-      const int64_t image = block * programs.images();
-      run.of(block)({dy + image * s.out_picture(), programs.weights_of(block), dx + image * s.picture()});
-    }
-  });
+  const int64_t sum_values = apart ? largest_result(s, cut, Direction::backward_data) : 0;
+  for_pieces(
+      on, s, cut, programs, sum_values, kOp,
+      [&](LaneRunners& run, int64_t image, int64_t images, const Band& band, size_t which, float* sums) {
+        const S* from = dy + image * s.out_picture() + band.out_row * s.out_width * s.filters;
+        const int64_t at = image * s.picture() + band.in_row * s.width * s.channels;
+        void* to = apart ? static_cast<void*>(sums) : dx + at;
+        run[which]({from, programs.weights(which), to});
+        if (bias != nullptr)
+          finish_pixels<S>({}, images * band.shape.height * s.width, s.channels,
+                           static_cast<const float*>(to), bias, at, dx);
+      });
   return true;
 }
 
-bool conv2d_backward_weight(const Cpu& on, const ConvShape& s, const float* x, const float* dy, float* dw,
-                            float beta) {
+template <class S, class D>
+bool conv2d_backward_weight(const Cpu& on, const ConvShape& s, const S* x, const S* dy, D* dw, float beta) {
   constexpr const char* kOp = "conv2d_backward_weight";
   const WeightChunks chunks(s);
-  const BlockPrograms programs(s, onednn::Direction::backward_weight, chunks.images);
-  if (!programs.defined() || !programs.one_layout()) return false;
-  const int64_t n = programs.weight_count();
+  onednn::ProgramPtr program[2];
+  size_t bytes = 0;
+  for (int i = 0; i < 2; ++i) {
+    onednn::ConvSpec spec{s, Direction::backward_weight, dtype_of<S>, DType::f32};
+    spec.shape.images = i == 0 ? chunks.images : s.images - (chunks.count - 1) * chunks.images;
+    program[i] = onednn::convolution(spec);
+    if (!program[i] || !onednn::same_weights(*program[0], *program[i])) return false;
+    bytes = std::max(bytes, onednn::scratch_bytes(*program[i]));
+  }
+  const auto n = static_cast<int64_t>(onednn::weight_bytes(*program[0]) / sizeof(float));
   float* partials = scratch_of<float>(on, n * chunks.count, kOp);
-  parallel_lanes(on, chunks.count, programs.scratch_bytes(), kOp, [&](Pieces& todo, void* memory) {
-    LaneRunner run(programs, memory);
+  parallel_lanes(on, chunks.count, bytes, kOp, [&](Pieces& todo, void* memory) {
+    std::optional<onednn::Runner> runners[2];
     for (int64_t chunk; todo.next(chunk);) {
+      const int which = chunk == chunks.count - 1 ? 1 : 0;
+      if (!runners[which]) runners[which].emplace(*program[which], memory);
       const int64_t image = chunk * chunks.images;
-      run.of(chunk)({x + image * s.picture(), dy + image * s.out_picture(), partials + chunk * n});
+      (*runners[which])({x + image * s.picture(), dy + image * s.out_picture(), partials + chunk * n});
     }
   });
   add_partials(on, partials, chunks.count, n);
-  float* plain = beta == 0 ? dw : scratch_of<float>(on, s.weights(), kOp);
-  onednn::Runner(onednn::weight_reorder(programs.first()), nullptr)({partials, plain});
-  if (beta != 0)
-    parallel_for(on, s.weights(), 16384, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) dw[i] = beta * dw[i] + plain[i];
-    });
+  const bool apart = beta != 0 || dtype_of<D> != DType::f32;
+  void* plain = apart ? static_cast<void*>(scratch_of<float>(on, s.weights(), kOp)) : dw;
+  onednn::Runner(onednn::weight_reorder(*program[0]), nullptr)({partials, plain});
+  if (apart) store_gradient(on, static_cast<const float*>(plain), s.weights(), beta, dw);
   return true;
 }
+
+#define ISKRA_INSTANTIATE(S)                                                                              \
+  template bool conv2d(const Cpu&, const ConvShape&, const S*, const S*, const ConvThen<S>&, S*);         \
+  template bool conv2d_backward_data(const Cpu&, const ConvShape&, const S*, const S*, const float*, S*); \
+  template bool conv2d_backward_weight(const Cpu&, const ConvShape&, const S*, const S*, S*, float);
+ISKRA_INSTANTIATE(float)
+ISKRA_INSTANTIATE(bf16)
+template bool conv2d_backward_weight(const Cpu&, const ConvShape&, const bf16*, const bf16*, float*, float);
+#undef ISKRA_INSTANTIATE
 
 }  // namespace iskra::kernels::vendor

@@ -1,5 +1,6 @@
-// One matrix product on one thread: our own blocked gemm, and the plan that prefers oneDNN's for f32.
-// Everything that multiplies matrices on the CPU (matmul, convolution, attention) is built from these.
+// One matrix product on one thread: our own blocked gemm, and the plan that prefers oneDNN's where that is
+// faster. Everything that multiplies matrices on the CPU (matmul, convolution, attention) is built from
+// these.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +8,9 @@
 #include <memory>
 
 #include <iskra/kernels/base.h>
+#include <iskra/kernels/epilogue.isa.h>
 #include <iskra/kernels/gemm.isa.h>
+#include <iskra/kernels/kernels.h>
 
 namespace iskra::kernels {
 
@@ -16,44 +19,91 @@ class Program;
 class Runner;
 }  // namespace onednn
 
+/// What sums of a stored type are made in: f64 in double, everything else in float.
+template <class S>
+struct ComputeType {
+  using Type = float;
+};
+template <>
+struct ComputeType<double> {
+  using Type = double;
+};
+template <class S>
+using Compute = typename ComputeType<S>::Type;
+
+/// The finishing loops of a stored type at this machine's ISA level.
+template <class S>
+const EpilogueTable<S, Compute<S>>& epilogue();
+
+/// Throws, naming `op`, unless the bias is undefined or a dense vector of n values of type `type` or f32.
+void check_bias(const View& bias, int64_t n, DType type, const char* op);
+/// The bias in the type that S is computed in: itself, or a copy in temporary memory; null when undefined.
+template <class S>
+const Compute<S>* widened_bias(const Cpu& on, const View& bias, const char* op);
+
 /// Our own product: c = beta * c + a b [+ bias (n)]; bias may be null, any strides of a and b. The order of
 /// each element's sum depends on k alone. `scratch`: gemm_scratch_bytes, aligned to 64.
-template <class T>
-void gemm(const GemmShape& shape, const T* a, const T* b, const T* bias, T* c, T beta, void* scratch);
-template <class T>
+template <class S>
+void gemm(const GemmShape& shape, const S* a, const S* b, const Compute<S>* bias, Compute<S>* c,
+          Compute<S> beta, void* scratch);
+template <class S>
 size_t gemm_scratch_bytes(const GemmShape& shape);
 
-/// A product of fixed shape, with its implementation chosen: oneDNN's for f32 unless `provider` is native,
-/// else ours. Shared by the threads of a kernel call. beta is 0 or 1.
-template <class T>
+/// All that fixes a product: c = beta * c + a b, or c = activation(a b + bias) + residual.
+struct ProductSpec {
+  GemmShape shape = {};
+  DType in = DType::f32;
+  DType out = DType::f32;  ///< `in`, or f32 from 16-bit operands
+  float beta = 0;          ///< 0 or 1; 1 goes with a bias only
+  bool bias = false;       ///< of the type that `in` is computed in
+  Activation activation = Activation::none;
+  int64_t residual_row = 0;       ///< 0: none; of type `out`
+  int64_t preactivation_row = 0;  ///< 0: none; of type `out`
+};
+
+struct ProductOperands {
+  const void* a = nullptr;
+  const void* b = nullptr;
+  void* c = nullptr;
+  const void* bias = nullptr;
+  const void* residual = nullptr;
+  void* preactivation = nullptr;
+};
+
+/// A product of fixed shape, with its implementation chosen from the shape: oneDNN's for f32 and bf16 at ISA
+/// level v4, unless `provider` is native; else ours. A row of c has the same bits
+/// however many rows there are. Shared by the threads of a kernel call.
 class Product {
  public:
-  Product(Provider provider, const GemmShape& shape, float beta, bool bias = false);
+  Product(Provider provider, const ProductSpec& spec);
   /// Temporary memory of one thread (a multiple of 64).
-  size_t scratch_bytes() const { return scratch_bytes_; }
+  size_t scratch_bytes() const { return sums_bytes_ + product_bytes_; }
   /// "gemm" or oneDNN's name.
   const char* implementation() const;
 
  private:
-  template <class>
   friend class ProductRunner;
-  GemmShape shape_;
-  T beta_;
+  ProductSpec spec_;
+  bool finish_;  ///< sums go through the finishing loops …
+  bool apart_;   ///< … from memory of their own, else from c
   std::shared_ptr<const onednn::Program> program_;
-  size_t scratch_bytes_;
+  size_t sums_bytes_ = 0, product_bytes_;
 };
 
 /// A product bound to one thread and its memory.
-template <class T>
 class ProductRunner {
  public:
-  ProductRunner(const Product<T>& product, void* scratch);
+  ProductRunner(const Product& product, void* scratch);
   ~ProductRunner();
-  void operator()(const T* a, const T* b, T* c, const T* bias = nullptr);
+  void operator()(const ProductOperands& at);
 
  private:
-  const Product<T>& product_;
-  void* scratch_;
+  template <class S>
+  void native(const ProductOperands& at, void* sums, const void* bias);
+  void finish(const ProductOperands& at, const void* sums, const void* bias);
+
+  const Product& product_;
+  char* scratch_;
   std::unique_ptr<onednn::Runner> runner_;
 };
 

@@ -4,8 +4,9 @@
 // Per block of kDepth of the inner axis, B is packed into slivers of kCols columns and A into slivers of
 // kRows rows, both padded with zeros, so that the inner kernel knows no edges and no strides. Every element
 // of c is the sum over blocks, in order, of sums over p, in order: its bits depend on k alone, never on where
-// a partition cut.
+// a partition cut. 16-bit operands become float as they are packed; nothing behind the packing knows of them.
 #include <iskra/kernels/gemm.isa.h>
+#include <iskra/kernels/widen.h>
 
 namespace iskra::kernels::ISKRA_ISA {
 namespace {
@@ -25,6 +26,7 @@ constexpr int64_t kColBytes = 4096;       // and so does packed B
 template <class T>
 struct Tile {
   typedef T Vec __attribute__((vector_size(kVectorBytes)));
+  typedef T Unaligned __attribute__((vector_size(kVectorBytes), aligned(sizeof(T)), may_alias));
   static constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
   static constexpr int64_t kCols = kVectors * kLanes;
   static constexpr int64_t kColBlock = kColBytes / static_cast<int64_t>(sizeof(T));
@@ -35,18 +37,18 @@ inline int64_t round_up(int64_t v, int64_t to) { return (v + to - 1) / to * to; 
 
 /// Packs `count` vectors of length `depth` into slivers of `Width`: to[sliver][p][i]; missing ones become
 /// zero.
-template <int64_t Width, class T>
-void pack(const T* from, int64_t across, int64_t along, int64_t count, int64_t depth, T* to) {
+template <int64_t Width, class S, class T>
+void pack(const S* from, int64_t across, int64_t along, int64_t count, int64_t depth, T* to) {
   for (int64_t first = 0; first < count; first += Width, to += Width * depth) {
-    const T* at = from + first * across;
+    const S* at = from + first * across;
     const int64_t width = least(Width, count - first);
     if (width == Width && across == 1) {
       for (int64_t p = 0; p < depth; ++p)
-        for (int64_t i = 0; i < Width; ++i) to[p * Width + i] = at[p * along + i];
+        for (int64_t i = 0; i < Width; ++i) to[p * Width + i] = load(at[p * along + i]);
       continue;
     }
     for (int64_t i = 0; i < width; ++i)
-      for (int64_t p = 0; p < depth; ++p) to[p * Width + i] = at[i * across + p * along];
+      for (int64_t p = 0; p < depth; ++p) to[p * Width + i] = load(at[i * across + p * along]);
     for (int64_t p = 0; p < depth; ++p)
       for (int64_t i = width; i < Width; ++i) to[p * Width + i] = T(0);
   }
@@ -59,8 +61,11 @@ inline void multiply_slivers(int64_t depth, const T* a, const T* b, T* tile) {
   constexpr int64_t kLanes = Tile<T>::kLanes;
   Vec acc[kRows][kVectors] = {};
   for (int64_t p = 0; p < depth; ++p, a += kRows, b += kVectors * kLanes) {
+    // One load for each vector: a copy of the whole row would go through memory in narrower pieces.
     Vec row[kVectors];
-    __builtin_memcpy(row, b, sizeof(row));
+#pragma GCC unroll 2
+    for (int64_t j = 0; j < kVectors; ++j)
+      row[j] = *reinterpret_cast<const typename Tile<T>::Unaligned*>(b + j * kLanes);
 #pragma GCC unroll 12
     for (int64_t i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
@@ -127,8 +132,8 @@ size_t scratch_bytes(const GemmShape& s) {
   return static_cast<size_t>(round_up((packed_a<T>(s) + packed_b) * static_cast<int64_t>(sizeof(T)), 64));
 }
 
-template <class T>
-void run(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, T beta, void* scratch) {
+template <class S, class T>
+void run(const GemmShape& s, const S* a, const S* b, const T* bias, T* c, T beta, void* scratch) {
   if (s.k == 0) return finish_only(s, bias, c, beta);
   constexpr int64_t kColBlock = Tile<T>::kColBlock;
   T* to_a = static_cast<T*>(scratch);
@@ -151,7 +156,9 @@ void run(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, T beta
 
 }  // namespace
 
-extern const GemmTables gemm_tables = {{scratch_bytes<float>, run<float>},
-                                       {scratch_bytes<double>, run<double>}};
+extern const GemmTables gemm_tables = {{scratch_bytes<float>, run<float, float>},
+                                       {scratch_bytes<double>, run<double, double>},
+                                       {scratch_bytes<float>, run<bf16, float>},
+                                       {scratch_bytes<float>, run<f16, float>}};
 
 }  // namespace iskra::kernels::ISKRA_ISA

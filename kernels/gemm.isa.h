@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <iskra/kernels/base.h>
 #include <iskra/kernels/isa.h>
 
 namespace iskra::kernels {
@@ -16,16 +17,19 @@ struct GemmShape {
   int64_t c_row = 0;
 };
 
-template <class T>
+/// Operands of type S, sums and c of type T. 16-bit operands are widened as they are packed.
+template <class S, class T>
 struct GemmTable {
   /// Bytes of packed panels that `run` needs.
   size_t (*scratch_bytes)(const GemmShape& shape);
-  void (*run)(const GemmShape& shape, const T* a, const T* b, const T* bias, T* c, T beta, void* scratch);
+  void (*run)(const GemmShape& shape, const S* a, const S* b, const T* bias, T* c, T beta, void* scratch);
 };
 
 struct GemmTables {
-  GemmTable<float> f32;
-  GemmTable<double> f64;
+  GemmTable<float, float> of_f32;
+  GemmTable<double, double> of_f64;
+  GemmTable<bf16, float> of_bf16;
+  GemmTable<f16, float> of_f16;
 };
 
 ISKRA_ISA_TABLES(GemmTables, gemm_tables)

@@ -103,14 +103,23 @@ void blend_statistics(Cpu on, View batch, double momentum, double factor, MutVie
 void blend_statistics(Cuda on, View batch, double momentum, double factor, MutView running);
 
 // --- products (matmul.cpp)
-// ---------------------------------------------------------------------------------------- c (...,M,N) = beta
-// * c + a (...,M,K) b (...,K,N) [+ bias (N)]; the leading axes of a and b broadcast to c's with stride 0; a
-// and b need unit stride in one of their two last axes (transposes cost nothing), c in its last.
-void matmul(Cpu on, View a, View b, View bias, MutView c, float beta);
-void matmul(Cuda on, View a, View b, View bias, MutView c, float beta);
+enum class Activation : uint8_t { none, relu, gelu };
+// What follows a product or a convolution before its one rounding: p = sums + bias; y = activation(p) +
+// residual. p itself is stored where a backward pass will want it.
+struct Epilogue {
+  View bias = {};  ///< dense (N) or (K), of y's type or f32; undefined: none
+  Activation activation = Activation::none;
+  View residual = {};          ///< y's shape, type and order in memory
+  MutView preactivation = {};  ///< the same
+};
+// c (...,M,N) = beta * c + a (...,M,K) b (...,K,N), or c = then(a b); the leading axes of a and b broadcast to
+// c's with stride 0; a and b need unit stride in one of their two last axes (transposes cost nothing), c in
+// its last. All of one floating type; c may be f32 where a and b are f16 or bf16. beta 1 goes with a bias only.
+// A row of c has the same bits however many rows a has.
+void matmul(Cpu on, View a, View b, const Epilogue& then, MutView c, float beta);
+void matmul(Cuda on, View a, View b, const Epilogue& then, MutView c, float beta);
 
 // --- convolution (conv.cpp)
-// ---------------------------------------------------------------------------------------
 struct Conv2d {
   int64_t stride[2] = {1, 1};
   int64_t padding[2] = {0, 0};
@@ -118,12 +127,13 @@ struct Conv2d {
   int64_t groups = 1;
 };
 // x (N,C,H,W) and y (N,K,OH,OW) channels-last in memory, w (K,C/groups,R,S) dense row-major, bias (K) or
-// undefined.
-void conv2d(Cpu on, const Conv2d& at, View x, View w, View bias, MutView y);
-void conv2d(Cuda on, const Conv2d& at, View x, View w, View bias, MutView y);
+// undefined. All of one floating type.
+void conv2d(Cpu on, const Conv2d& at, View x, View w, const Epilogue& then, MutView y);
+void conv2d(Cuda on, const Conv2d& at, View x, View w, const Epilogue& then, MutView y);
 void conv2d_backward_data(Cpu on, const Conv2d& at, View w, View dy, MutView dx);
 void conv2d_backward_data(Cuda on, const Conv2d& at, View w, View dy, MutView dx);
-// dw = beta * dw + ...; dbias (K) likewise with its own beta; either may be undefined.
+// dw = beta * dw + ...; dbias (K) likewise with its own beta; either may be undefined, and either may be f32
+// where x and dy are f16 or bf16.
 void conv2d_backward_weight(Cpu on, const Conv2d& at, View x, View dy, MutView dw, MutView dbias,
                             float weight_beta, float bias_beta);
 void conv2d_backward_weight(Cuda on, const Conv2d& at, View x, View dy, MutView dw, MutView dbias,
@@ -143,28 +153,36 @@ void max_pool2d(Cuda on, const Pool2d& at, View x, MutView y, MutView place);
 void max_pool2d_backward(Cpu on, const Pool2d& at, View place, View dy, MutView dx);
 void max_pool2d_backward(Cuda on, const Pool2d& at, View place, View dy, MutView dx);
 
-// --- attention (attention.cpp)
-// ------------------------------------------------------------------------------------ q (N,NH,T,HD), k v
-// (N,NH,TK,HD), any strides with HD unit; o like q, any strides with HD unit. o = softmax(scale * q k^T) v;
-// lse (N,NH,T) dense = log sum exp of the scaled scores, saved for backward. Scratch grows with T, not with T
-// squared.
-void attention(Cpu on, View q, View k, View v, double scale, MutView o, MutView lse);
-void attention(Cuda on, View q, View k, View v, double scale, MutView o, MutView lse);
-void attention_backward(Cpu on, View q, View k, View v, View o, View lse, View do_, double scale, MutView dq,
-                        MutView dk, MutView dv);
-void attention_backward(Cuda on, View q, View k, View v, View o, View lse, View do_, double scale, MutView dq,
-                        MutView dk, MutView dv);
-
-// --- random numbers (random.cpp; the generator itself is philox.h)
-// ----------------------------------------------- Philox 4x32-10 (Salmon et al., SC'11). Element i of a
-// tensor takes word (first + i) % 4 of the block with counter
-// ((first + i) / 4, step) under the key (seed, place) mixed to 64 bits: i counts logical (row-major) order.
+// --- attention (attention.cpp, attention_backward.cpp)
+// The key of random numbers: see the section on them.
 struct RngKey {
   uint64_t seed = 0;
   uint64_t place = 0;             ///< hash of module path and call number
   const int64_t* step = nullptr;  ///< lies on the device, so that a captured step stays right; null is 0
   int64_t first = 0;              ///< index of this tensor's first element in the unsharded tensor
 };
+struct Attention {
+  double scale = 1;
+  bool causal = false;  ///< query i sees keys 0 … i
+  View mask = {};       ///< (N,NH,T,TK), any strides: floating, added to the scaled scores; bool, true is seen
+  float dropout = 0;    ///< probability of dropping an element of P, the others grow by 1 / (1 - dropout)
+  RngKey key = {};      ///< element ((n*NH + h)*T + i)*TK + j of P draws its number as dropout() does
+};
+// q (N,NH,T,HD), k (N,KH,TK,HD), v (N,KH,TK,VD), any strides with HD and VD unit; NH is a multiple of KH, and
+// NH/KH heads of q in a row share one of k and v. o (N,NH,T,VD), any strides with VD unit: P = softmax(scale * q
+// k^T + mask), o = drop(P) v; a query that sees no key gives zeros. lse (N,NH,T) dense, f64 for f64, else f32 =
+// log sum exp of the masked scores, saved for backward. Scratch grows with T, not with T squared.
+void attention(Cpu on, const Attention& at, View q, View k, View v, MutView o, MutView lse);
+void attention(Cuda on, const Attention& at, View q, View k, View v, MutView o, MutView lse);
+void attention_backward(Cpu on, const Attention& at, View q, View k, View v, View o, View lse, View do_,
+                        MutView dq, MutView dk, MutView dv);
+void attention_backward(Cuda on, const Attention& at, View q, View k, View v, View o, View lse, View do_,
+                        MutView dq, MutView dk, MutView dv);
+
+// --- random numbers (random.cpp; the generator itself is philox.h)
+// ----------------------------------------------- Philox 4x32-10 (Salmon et al., SC'11). Element i of a
+// tensor takes word (first + i) % 4 of the block with counter
+// ((first + i) / 4, step) under the key (seed, place) mixed to 64 bits: i counts logical (row-major) order.
 // y = x * keep / (1 - p), keep = uniform >= p. The backward pass is the same call on dy. y may be x; dense,
 // equal strides, row-major element order counts.
 void dropout(Cpu on, View x, float p, RngKey key, MutView y);

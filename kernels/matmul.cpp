@@ -2,7 +2,6 @@
 // shapes alone; each block is one product on one thread.
 #include <algorithm>
 #include <optional>
-#include <type_traits>
 
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/gemm.h>
@@ -85,7 +84,7 @@ bool has_unit_stride(const View& x) {
   return x.stride[r - 1] == 1 || x.stride[r - 2] == 1 || x.size(r - 1) <= 1 || x.size(r - 2) <= 1;
 }
 
-void check_operands(const View& a, const View& b, const View& bias, const View& c) {
+void check_operands(const View& a, const View& b, const View& c) {
   ISKRA_CHECK(a.rank() >= 2 && b.rank() >= 2 && c.rank() >= 2, "matmul: operands need two axes or more, got ",
               a.shape, " and ", b.shape);
   const int64_t m = a.size(a.rank() - 2), k = a.size(a.rank() - 1), n = b.size(b.rank() - 1);
@@ -98,8 +97,6 @@ void check_operands(const View& a, const View& b, const View& bias, const View& 
               ", but one of its last two axes needs stride 1; make it contiguous first");
   ISKRA_CHECK(n <= 1 || c.stride.back() == 1, "matmul: c ", c.shape, " has strides ", c.stride,
               ", but its last axis needs stride 1");
-  ISKRA_CHECK(!bias.defined() || (bias.rank() == 1 && bias.size(0) == n && (n <= 1 || bias.stride[0] == 1)),
-              "matmul: bias ", bias.shape, " must be a dense vector of ", n, " values");
 }
 
 /// How one item is cut, from the shapes alone. Columns stay whole unless a is a transpose (a weight
@@ -146,35 +143,45 @@ struct Cut {
 };
 
 /// The up to four products that the blocks of an item need: full or last, in rows and in columns.
-template <class T>
 class BlockProducts {
  public:
-  BlockProducts(const Cpu& on, const GemmShape& s, const Cut& cut, float beta, bool bias) {
+  BlockProducts(const Cpu& on, const ProductSpec& spec, const Cut& cut) {
+    const GemmShape& s = spec.shape;
     for (int i = 0; i < 4; ++i) {
-      GemmShape block = s;
-      block.m = i & 2 ? s.m - (cut.row_blocks - 1) * cut.rows : cut.rows;
-      block.n = i & 1 ? s.n - (cut.col_blocks - 1) * cut.cols : cut.cols;
-      products_[i].emplace(on.provider, block, beta, bias);
+      ProductSpec block = spec;
+      block.shape.m = i & 2 ? s.m - (cut.row_blocks - 1) * cut.rows : cut.rows;
+      block.shape.n = i & 1 ? s.n - (cut.col_blocks - 1) * cut.cols : cut.cols;
+      products_[i].emplace(on.provider, block);
       scratch_bytes_ = std::max(scratch_bytes_, products_[i]->scratch_bytes());
     }
   }
   size_t scratch_bytes() const { return scratch_bytes_; }
-  const Product<T>& operator[](int i) const { return *products_[i]; }
+  const Product& operator[](int i) const { return *products_[i]; }
 
  private:
-  std::optional<Product<T>> products_[4];
+  std::optional<Product> products_[4];
   size_t scratch_bytes_ = 0;
 };
 
-template <class T>
-void multiply(const Cpu& on, const Problem& p, const T* a, const T* b, const T* bias, T* c, float beta) {
-  const GemmShape& s = p.one;
+/// Memory of an operand from its element `offset` on; null stays null.
+const void* from(const void* data, DType type, int64_t offset) {
+  return data == nullptr ? nullptr
+                         : static_cast<const char*>(data) + offset * static_cast<int64_t>(size_of(type));
+}
+void* from(void* data, DType type, int64_t offset) {
+  return data == nullptr ? nullptr : static_cast<char*>(data) + offset * static_cast<int64_t>(size_of(type));
+}
+
+/// `at` holds the operands of the whole batch.
+void multiply(const Cpu& on, const Problem& p, const ProductSpec& spec, const ProductOperands& at) {
+  const GemmShape& s = spec.shape;
   const Cut cut(s, p.items());
-  const BlockProducts<T> products(on, s, cut, beta, bias != nullptr);
+  const BlockProducts products(on, spec, cut);
+  const DType bias_type = spec.in == DType::f64 ? DType::f64 : DType::f32;
   const int64_t blocks = cut.row_blocks * cut.col_blocks, items = p.items();
   const int64_t pieces = (items + cut.per_piece - 1) / cut.per_piece * blocks;
   parallel_lanes(on, pieces, products.scratch_bytes(), "matmul", [&](Pieces& todo, void* memory) {
-    std::optional<ProductRunner<T>> runners[4];
+    std::optional<ProductRunner> runners[4];
     for (int64_t piece; todo.next(piece);) {
       const int64_t block = piece % blocks, first = piece / blocks * cut.per_piece;
       const int64_t i = block / cut.col_blocks, j = block % cut.col_blocks;
@@ -182,32 +189,64 @@ void multiply(const Cpu& on, const Problem& p, const T* a, const T* b, const T* 
       if (!runners[which]) runners[which].emplace(products[which], memory);
       const int64_t row = i * cut.rows, col = j * cut.cols;
       for (int64_t item = first; item < std::min(first + cut.per_piece, items); ++item) {
-        const Offsets at = offsets_of(p, item);
-        (*runners[which])(a + at.a + row * s.a_row, b + at.b + col * s.b_col, c + at.c + row * s.c_row + col,
-                          bias == nullptr ? nullptr : bias + col);
+        const Offsets o = offsets_of(p, item);
+        const int64_t to = o.c + row * s.c_row + col;
+        (*runners[which])({from(at.a, spec.in, o.a + row * s.a_row), from(at.b, spec.in, o.b + col * s.b_col),
+                           from(at.c, spec.out, to), from(at.bias, bias_type, col),
+                           from(at.residual, spec.out, to), from(at.preactivation, spec.out, to)});
       }
     }
   });
 }
 
+/// Residual and preactivation are read and written at c's places.
+void check_like_c(const View& x, const View& c, const char* name) {
+  ISKRA_CHECK(!x.defined() || (x.dtype == c.dtype && x.shape == c.shape && x.stride == c.stride),
+              "matmul: the ", name, " is ", name_of(x.dtype), " ", x.shape, " with strides ", x.stride,
+              ", but c ", name_of(c.dtype), " ", c.shape, " with strides ", c.stride,
+              "; they must lie alike");
+}
+
+void check_types(const View& a, const View& b, const View& c, float beta, const Epilogue& then) {
+  const bool half = a.dtype == DType::bf16 || a.dtype == DType::f16;
+  ISKRA_CHECK(
+      is_floating(a.dtype) && b.dtype == a.dtype && (c.dtype == a.dtype || (half && c.dtype == DType::f32)),
+      "matmul: a is ", name_of(a.dtype), ", b ", name_of(b.dtype), ", c ", name_of(c.dtype),
+      "; they must be of one floating type (c may be f32 where a and b have 16 bits)");
+  ISKRA_CHECK(beta == 0 || beta == 1, "matmul: beta is ", beta, ", but must be 0 or 1");
+  ISKRA_CHECK(beta == 0 || (then.activation == Activation::none && !then.residual.defined() &&
+                            !then.preactivation.defined()),
+              "matmul: beta is 1, but adding to c goes with a bias only");
+}
+
 }  // namespace
 
-void matmul(Cpu on, View a, View b, View bias, MutView c, float beta) {
-  check_operands(a, b, bias, c);
-  ISKRA_CHECK(beta == 0 || beta == 1, "matmul: beta is ", beta, ", but must be 0 or 1");
-  ISKRA_CHECK(a.dtype == c.dtype && b.dtype == c.dtype && (!bias.defined() || bias.dtype == c.dtype),
-              "matmul: a is ", name_of(a.dtype), ", b ", name_of(b.dtype), ", c ", name_of(c.dtype),
-              "; convert them to one type first");
+void matmul(Cpu on, View a, View b, const Epilogue& then, MutView c, float beta) {
+  check_operands(a, b, c);
+  check_types(a, b, c, beta, then);
+  check_bias(then.bias, c.shape.back(), a.dtype, "matmul");
+  check_like_c(then.residual, c, "residual");
+  check_like_c(then.preactivation, c, "preactivation");
   if (c.numel() == 0) return;
   const Problem p = normalize(a, b, c);
-  switch (c.dtype) {
-    case DType::f32:
-      return multiply(on, p, a.as<float>(), b.as<float>(), bias.as<float>(), c.as<float>(), beta);
+  ProductSpec spec{p.one, a.dtype, c.dtype, beta, then.bias.defined(), then.activation};
+  if (then.residual.defined()) spec.residual_row = p.one.c_row;
+  if (then.preactivation.defined()) spec.preactivation_row = p.one.c_row;
+  ProductOperands at{a.data, b.data, c.data, nullptr, then.residual.data, then.preactivation.data};
+  switch (a.dtype) {
     case DType::f64:
-      return multiply(on, p, a.as<double>(), b.as<double>(), bias.as<double>(), c.as<double>(), beta);
+      at.bias = widened_bias<double>(on, then.bias, "matmul");
+      break;
+    case DType::bf16:
+      at.bias = widened_bias<bf16>(on, then.bias, "matmul");
+      break;
+    case DType::f16:
+      at.bias = widened_bias<f16>(on, then.bias, "matmul");
+      break;
     default:
-      throw Error(text("matmul: ", name_of(c.dtype), " is not supported on the CPU; use f32 or f64"));
+      at.bias = widened_bias<float>(on, then.bias, "matmul");
   }
+  multiply(on, p, spec, at);
 }
 
 }  // namespace iskra::kernels

@@ -1,5 +1,5 @@
-// The one door to oneDNN (nothing else includes its headers): f32 products and convolutions as held programs,
-// each for one shape and one thread. Creating one costs a fraction of a millisecond, so they are kept in a
+// The one door to oneDNN: f32 and bf16 products and convolutions as held programs, each for one shape and one
+// thread. Creating one costs a fraction of a millisecond, so they are kept in a
 // map for the life of the process. All functions may be called from several threads at once.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <memory>
 
 #include <iskra/kernels/conv.h>
-#include <iskra/kernels/gemm.isa.h>
+#include <iskra/kernels/gemm.h>
 
 namespace iskra::kernels::onednn {
 
@@ -22,18 +22,25 @@ size_t scratch_bytes(const Program& program);
 /// oneDNN's name of the implementation it chose, e.g. "brg:avx512_core".
 const char* implementation(const Program& program);
 
-/// c (m,n) = beta * c + a (m,k) b (k,n) [+ bias (n)]; beta 0 or 1. Runs on {a, b, [bias], c}. Null when
-/// oneDNN would only offer its reference implementation, or rejects the strides.
-ProgramPtr product(const GemmShape& shape, bool bias, bool accumulate);
+/// A product without residual and preactivation; of activations none and relu only. The bias is f32. Runs on
+/// {a, b, [bias], c}. Null when oneDNN would only offer its reference implementation, or rejects the strides
+/// or types.
+ProgramPtr product(const ProductSpec& spec);
 
-enum class Direction : uint8_t { forward, forward_bias, backward_data, backward_weight };
+enum class Direction : uint8_t { forward, backward_data, backward_weight };
+struct ConvSpec {
+  ConvShape shape = {};
+  Direction direction = Direction::forward;
+  DType in = DType::f32;            ///< of what is read
+  DType out = DType::f32;           ///< of what is written: `in`, or f32
+  bool bias = false, relu = false;  ///< forward only; the bias is f32
+};
 /// Activations (N,H,W,C) dense, weights in a layout of oneDNN's choice. Runs on
-/// forward {x, w, y}, forward_bias {x, w, bias, y}, backward_data {dy, w, dx}, backward_weight {x, dy, dw}.
-/// Null as above.
-ProgramPtr convolution(const ConvShape& shape, Direction direction);
+/// forward {x, w, [bias], y}, backward_data {dy, w, dx}, backward_weight {x, dy, dw}. Null as above.
+ProgramPtr convolution(const ConvSpec& spec);
 
-/// Floats of the weights in the layout a convolution's program wants, padding included.
-int64_t weight_count(const Program& convolution);
+/// Bytes of the weights in the layout a convolution's program wants, padding included (a multiple of 64).
+size_t weight_bytes(const Program& convolution);
 bool same_weights(const Program& a, const Program& b);
 /// Converts between dense (K,C/groups,R,S) weights and the layout of the convolution's program: towards it
 /// for forward and backward_data, back from it for backward_weight. Runs on {from, to}; needs no temporary

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <iskra/kernels/base.h>
+#include <iskra/kernels/half.h>
 #include "kernel_scratch.h"
 
 namespace iskra::kernels::testing {
@@ -41,6 +42,7 @@ class Array {
     return random(dtype, shape, contiguous_strides(shape), seed);
   }
 
+  DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   int64_t numel() const { return shape_.numel(); }
   /// By logical, row-major place.
@@ -48,6 +50,8 @@ class Array {
     const char* at = storage_.data() + offset(place);
     if (dtype_ == DType::f64) return read<double>(at);
     if (dtype_ == DType::i32) return read<int32_t>(at);
+    if (dtype_ == DType::bf16) return static_cast<double>(to_float(read<bf16>(at)));
+    if (dtype_ == DType::f16) return static_cast<double>(to_float(read<f16>(at)));
     return static_cast<double>(read<float>(at));
   }
   void set(int64_t place, double value) {
@@ -56,6 +60,10 @@ class Array {
       write(at, value);
     else if (dtype_ == DType::i32)
       write(at, static_cast<int32_t>(value));
+    else if (dtype_ == DType::bf16)
+      write(at, to_bf16(value));
+    else if (dtype_ == DType::f16)
+      write(at, to_f16(value));
     else
       write(at, static_cast<float>(value));
   }
@@ -111,22 +119,36 @@ struct Way {
   }
 };
 inline std::string way_name(const ::testing::TestParamInfo<Way>& info) {
-  if (info.param.dtype == DType::f64) return "f64";
-  return info.param.provider == Provider::native ? "f32_native" : "f32_vendor";
+  const std::string type = name_of(info.param.dtype);
+  if (info.param.dtype == DType::f64 || info.param.dtype == DType::f16) return type;
+  return type + (info.param.provider == Provider::native ? "_native" : "_vendor");
 }
-inline auto all_ways() {
+inline auto wide_ways() {
   return ::testing::Values(Way{DType::f32, Provider::vendor}, Way{DType::f32, Provider::native},
                            Way{DType::f64, Provider::fastest});
 }
+inline auto all_ways() {
+  return ::testing::Values(Way{DType::f32, Provider::vendor}, Way{DType::f32, Provider::native},
+                           Way{DType::f64, Provider::fastest}, Way{DType::bf16, Provider::vendor},
+                           Way{DType::bf16, Provider::native}, Way{DType::f16, Provider::fastest});
+}
 
-/// Every element within `tolerance` of the reference; says where the worst one is.
+/// The largest relative error of rounding once to a 16-bit type: half a unit in the last place; 0 for others,
+/// whose rounding is part of the tolerance.
+inline double rounding_of(DType type) {
+  return type == DType::bf16 ? 0x1p-8 : type == DType::f16 ? 0x1p-11 : 0;
+}
+
+/// Every element within `tolerance` of the reference, and one rounding where elements have 16 bits; says
+/// where the worst one is.
 inline void expect_close(const Array& got, const std::vector<double>& want, double tolerance,
                          const std::string& what) {
   ASSERT_EQ(got.numel(), static_cast<int64_t>(want.size())) << what;
-  double worst = 0;
+  double worst = tolerance;
   int64_t where = -1;
   for (int64_t i = 0; i < got.numel(); ++i) {
-    const double error = std::abs(got.get(i) - want[static_cast<size_t>(i)]);
+    const double exact = want[static_cast<size_t>(i)];
+    const double error = std::abs(got.get(i) - exact) - rounding_of(got.dtype()) * std::abs(exact);
     if (error > worst || std::isnan(error)) {
       worst = error;
       where = i;

@@ -16,10 +16,8 @@ const std::set<std::string> kWithoutHalf = {
     "sum", "mean", "sum_to", "argmax",
     "expand",
     "matmul", "linear",
-    "conv2d",
     "max_pool2d",
     "softmax",
-    "scaled_dot_product_attention", "packed_attention",
     "cross_entropy",
     "dropout",
 };

@@ -95,7 +95,7 @@ class Attention : public ::testing::TestWithParam<Way> {
             Array::random(type, ks, strides(ks), 3),
             Array::random(type, qs, token_strides(qs), 4),
             Array(type, qs, token_strides(qs)),
-            Array(type, {c.n, c.heads, c.t}),
+            Array(type == DType::f64 ? DType::f64 : DType::f32, {c.n, c.heads, c.t}),
             Array(type, qs, strides(qs)),
             Array(type, ks, strides(ks)),
             Array(type, ks, strides(ks))};
@@ -103,9 +103,10 @@ class Attention : public ::testing::TestWithParam<Way> {
   void run(const Case& c, Data& x, int threads) {
     HeapScratch scratch;
     const Cpu on{threads, GetParam().provider, &scratch};
-    attention(on, x.q.view(), x.k.view(), x.v.view(), c.scale, x.o.view(), x.lse.view());
-    attention_backward(on, x.q.view(), x.k.view(), x.v.view(), x.o.view(), x.lse.view(), x.d_o.view(),
-                       c.scale, x.dq.view(), x.dk.view(), x.dv.view());
+    const kernels::Attention at{.scale = c.scale};
+    attention(on, at, x.q.view(), x.k.view(), x.v.view(), x.o.view(), x.lse.view());
+    attention_backward(on, at, x.q.view(), x.k.view(), x.v.view(), x.o.view(), x.lse.view(), x.d_o.view(),
+                       x.dq.view(), x.dk.view(), x.dv.view());
   }
 };
 
@@ -162,10 +163,10 @@ TEST_P(Attention, SaysWhatIsWrong) {
   const DType type = GetParam().dtype;
   const Array q = Array::random(type, {1, 1, 2, 4}, {8, 8, 1, 2}, 1),
               k = Array::random(type, {1, 1, 3, 4}, 2);
-  Array o(type, {1, 1, 2, 4}), lse(type, {1, 1, 2});
+  Array o(type, {1, 1, 2, 4}), lse(type == DType::f64 ? DType::f64 : DType::f32, {1, 1, 2});
   HeapScratch scratch;
   try {
-    attention({1, GetParam().provider, &scratch}, q.view(), k.view(), k.view(), 1, o.view(), lse.view());
+    attention({1, GetParam().provider, &scratch}, {}, q.view(), k.view(), k.view(), o.view(), lse.view());
     FAIL() << "accepted heads without unit stride";
   } catch (const Error& e) {
     EXPECT_STREQ(
