@@ -1,8 +1,9 @@
-// The public ops. Shapes: N batch, C channels, H W image, K output channels, R S filter, T tokens, M rows.
+// The public ops; those that make, cut, join, choose and order elements are in ops_index.h. Shapes: N batch, C channels, H W image, K output channels, R S filter, T tokens, M rows.
 // All ops broadcast and differentiate as NumPy and PyTorch do unless a line says otherwise; all are pure.
 #pragma once
 
 #include <iskra/core/autograd.h>
+#include <iskra/core/ops_index.h>
 #include <iskra/core/tensor.h>
 #include <iskra/kernels/kernels.h>
 
@@ -45,13 +46,6 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = fals
             Caller caller = Caller::current());
 /// Sums x down to `shape`, undoing a broadcast.
 Tensor sum_to(const Tensor& x, const Shape& shape, Caller caller = Caller::current());
-/// Place of the first largest value along the last axis: i64, no gradient.
-Tensor argmax(const Tensor& x, Caller caller = Caller::current());
-
-// --- shape (the other views are methods of Tensor)
-// -----------------------------------------------------------------
-/// Joins tensors that agree in all other axes.
-Tensor cat(const std::vector<Tensor>& xs, int axis, Caller caller = Caller::current());
 
 // --- products
 // ------------------------------------------------------------------------------------------------------

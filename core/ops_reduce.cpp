@@ -69,22 +69,4 @@ Tensor sum_to(const Tensor& x, const Shape& shape, Caller caller) {
                 [from = x.shape()](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy.expand(from)); });
 }
 
-Tensor argmax(const Tensor& x, Caller caller) {
-  detail::OpScope scope("argmax", caller);
-  ISKRA_CHECK(x.rank() >= 1 && x.shape().back() > 0, "argmax: the input is ", x.str(),
-              "; its last axis must not be empty");
-  ISKRA_CHECK(is_floating(x.dtype()), "argmax: the input is ", x.str(),
-              "; convert it to a floating dtype first");
-  NoGrad no_grad;
-  Tensor rows = x.contiguous();
-  Shape shape = x.shape();
-  shape.erase(shape.rank() - 1);
-  Tensor y = Tensor::empty(shape, {.dtype = DType::i64, .device = x.device()});
-  int64_t length = x.shape().back();
-  Tensor flat = detail::view_of(rows, {y.numel(), length}, {length, 1});
-  Tensor flat_y = detail::view_of(y, {y.numel()}, {1});
-  launch(x.device(), [&](auto on) { kernels::argmax(on, flat.view(), flat_y.mut()); });
-  return y;
-}
-
 }  // namespace iskra

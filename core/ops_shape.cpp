@@ -1,4 +1,4 @@
-// Views, copies and conversions: the members of Tensor that are recorded, and cat.
+// Views, copies and conversions of whole tensors; views of parts are in ops_view.cpp.
 #include <algorithm>
 
 #include <iskra/core/launch.h>
@@ -201,43 +201,6 @@ Tensor Tensor::to(DType wanted, Caller caller) const {
   if (!is_floating(wanted)) return y;
   return record("to", y, {*this},
                 [from = dtype()](const Tensor& dy, Wanted, Sinks& to) { to.give(0, dy.to(from)); });
-}
-
-Tensor cat(const std::vector<Tensor>& xs, int axis, Caller caller) {
-  detail::OpScope scope("cat", caller);
-  ISKRA_CHECK(!xs.empty(), "cat: the list of tensors is empty");
-  ISKRA_CHECK(xs.size() <= 64, "cat: ", xs.size(), " tensors; join at most 64 at a time");
-  const Tensor& first = xs.front();
-  int at = normal_axis(axis, first.rank(), "cat");
-  Shape shape = first.shape();
-  shape[at] = 0;
-  for (const Tensor& x : xs) {
-    Shape other = x.shape();
-    bool same_rank = other.rank() == first.rank();
-    if (same_rank) other[at] = first.shape()[at];
-    ISKRA_CHECK(
-        same_rank && other == first.shape() && x.dtype() == first.dtype() && x.device() == first.device(),
-        "cat: the tensors ", first.str(), " and ", x.str(), " differ in more than axis ", axis);
-    shape[at] += x.shape()[at];
-  }
-  Tensor y = Tensor::empty(shape, {.dtype = first.dtype(), .device = first.device()});
-  std::vector<int64_t> starts;
-  int64_t start = 0;
-  bool needed = false;
-  for (const Tensor& x : xs) {
-    view_of(y, x.shape(), y.strides(), start * y.strides()[at]).copy_from(x);
-    starts.push_back(start);
-    start += x.shape()[at];
-    needed = needed || recording({&x});
-  }
-  if (!needed) return y;
-  std::vector<int64_t> lengths;
-  for (const Tensor& x : xs) lengths.push_back(x.shape()[at]);
-  return detail::record_node("cat", y, xs, [at, starts, lengths](const Tensor& dy, Wanted wanted, Sinks& to) {
-    for (size_t i = 0; i < starts.size(); ++i) {
-      if (wanted[static_cast<int>(i)]) to.give(static_cast<int>(i), dy.narrow(at, starts[i], lengths[i]));
-    }
-  });
 }
 
 }  // namespace iskra

@@ -1,6 +1,7 @@
 #include <iskra/core/random.h>
 
 #include <iskra/core/launch.h>
+#include <iskra/core/tensor_impl.h>
 
 namespace iskra {
 namespace {
@@ -100,6 +101,61 @@ Tensor truncated_normal(const Shape& shape, double mean, double std, double cut,
   ISKRA_CHECK(cut > 0, "truncated_normal: cut ", cut, " standard deviations; it must be positive");
   return drawn(shape, options,
                [&](auto on, auto y, auto key) { kernels::random_normal(on, y, mean, std, cut, key); });
+}
+
+namespace {
+
+// Ones where the numbers of this draw lie below p (f32, laid out like y).
+void draw_bernoulli(const Tensor& p, Tensor& y) {
+  RngDraw draw(0);
+  detail::launch(y.device(), [&](auto on) { kernels::random_bernoulli(on, p.view(), draw.key(), y.mut()); });
+}
+
+}  // namespace
+
+Tensor bernoulli(const Shape& shape, double p, TensorOptions options, Caller caller) {
+  detail::OpScope scope("bernoulli", caller);
+  ISKRA_CHECK(p >= 0 && p <= 1, "bernoulli: the probability is ", p, "; it must lie in [0, 1]");
+  Tensor y = Tensor::empty(shape, options);
+  TensorOptions wide = options;
+  wide.dtype = DType::f32;
+  draw_bernoulli(Tensor::full(shape, p, wide), y);
+  return y;
+}
+
+Tensor bernoulli(const Tensor& probabilities, Caller caller) {
+  detail::OpScope scope("bernoulli", caller);
+  ISKRA_CHECK(is_floating(probabilities.dtype()), "bernoulli: the probabilities are ", probabilities.str(),
+              "; they must be floating");
+  Tensor y = Tensor::empty_like(probabilities);
+  Tensor p = Tensor::empty(y.shape(), {.dtype = DType::f32, .device = y.device()});
+  p = detail::view_of(p, y.shape(), y.strides());
+  p.copy_from(probabilities);
+  draw_bernoulli(p, y);
+  return y;
+}
+
+Tensor random_integers(const Shape& shape, int64_t low, int64_t high, TensorOptions options, Caller caller) {
+  detail::OpScope scope("random_integers", caller);
+  ISKRA_CHECK(low < high, "random_integers: numbers from ", low, " to below ", high,
+              "; there must be at least one");
+  Tensor y = Tensor::empty(shape, {.dtype = DType::i64, .device = options.device});
+  RngDraw draw(0);
+  detail::launch(y.device(), [&](auto on) {
+    kernels::random_integers(on, y.mut(), low, static_cast<uint64_t>(high) - static_cast<uint64_t>(low),
+                             draw.key());
+  });
+  y = y.to(options.dtype);
+  return options.layout == Layout::channels_last ? y.contiguous(options.layout) : y;
+}
+
+Tensor permutation(int64_t n, Device device, Caller caller) {
+  detail::OpScope scope("permutation", caller);
+  ISKRA_CHECK(n >= 0, "permutation: of ", n, " numbers; the count must not be negative");
+  Tensor y = Tensor::empty({n}, {.dtype = DType::i64, .device = device});
+  RngDraw draw(0);
+  detail::launch(device, [&](auto on) { kernels::permutation(on, draw.key(), y.mut()); });
+  return y;
 }
 
 }  // namespace iskra

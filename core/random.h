@@ -68,5 +68,14 @@ Tensor normal(const Shape& shape, double mean, double std, TensorOptions options
 /// Normal, redrawn inside mean +- cut standard deviations.
 Tensor truncated_normal(const Shape& shape, double mean, double std, double cut, TensorOptions options = {},
                         Caller caller = Caller::current());
+/// Ones with probability p, else zeros; any dtype.
+Tensor bernoulli(const Shape& shape, double p, TensorOptions options = {}, Caller caller = Caller::current());
+/// The same with a probability for each element (floating), in their dtype.
+Tensor bernoulli(const Tensor& probabilities, Caller caller = Caller::current());
+/// Whole numbers in [low, high), each equally likely.
+Tensor random_integers(const Shape& shape, int64_t low, int64_t high,
+                       TensorOptions options = {.dtype = DType::i64}, Caller caller = Caller::current());
+/// The numbers 0 … n-1 in random order, i64: every order equally likely.
+Tensor permutation(int64_t n, Device device = Device::cpu(), Caller caller = Caller::current());
 
 }  // namespace iskra

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -49,6 +50,8 @@ class Tensor {
   /// Same shape, dtype, device and (when dense) the same layout as `like`.
   static Tensor empty_like(const Tensor& like);
   static Tensor zeros_like(const Tensor& like);
+  static Tensor full_like(const Tensor& like, double value);
+  static Tensor ones_like(const Tensor& like) { return full_like(like, 1); }
   /// Copies row-major values; `values.size()` must be the product of `shape`.
   template <class T>
   static Tensor of(std::span<const T> values, const Shape& shape, Device device = Device::cpu(),
@@ -114,7 +117,7 @@ class Tensor {
   kernels::View view() const;
   kernels::MutView mut() const;
 
-  // --- views and copies (recorded; ops_shape.cpp)
+  // --- views and copies (recorded; ops_shape.cpp, ops_view.cpp)
   // -----------------------------------------------------------------
   /// One size may be -1. A view where strides allow it, else a copy.
   Tensor reshape(const Shape& shape, Caller caller = Caller::current()) const;
@@ -124,6 +127,22 @@ class Tensor {
   Tensor permute(const Shape& axes, Caller caller = Caller::current()) const;
   /// Elements start … start+length-1 of one axis.
   Tensor narrow(int axis, int64_t start, int64_t length, Caller caller = Caller::current()) const;
+  /// Every step-th element from start to before `end` of one axis. Negative places count from the end; places
+  /// outside are moved to the ends. Steps are positive.
+  Tensor slice(int axis, int64_t start = 0, int64_t end = std::numeric_limits<int64_t>::max(),
+               int64_t step = 1, Caller caller = Caller::current()) const;
+  /// Element `index` of one axis, which goes away.
+  Tensor select(int axis, int64_t index, Caller caller = Caller::current()) const;
+  /// Windows of `size` elements, `step` apart, of one axis: its size becomes their number, and their elements
+  /// are a new last axis. Gradients of windows that overlap add up.
+  Tensor unfold(int axis, int64_t size, int64_t step, Caller caller = Caller::current()) const;
+  /// Elements (i, i + offset) of two axes, as a new last axis in their place.
+  Tensor diagonal(int64_t offset = 0, int row_axis = 0, int column_axis = 1,
+                  Caller caller = Caller::current()) const;
+  /// The same axes with one of them moved to another place.
+  Tensor movedim(int from, int to, Caller caller = Caller::current()) const;
+  /// Cuts one axis into several; one size may be -1.
+  Tensor unflatten(int axis, const Shape& sizes, Caller caller = Caller::current()) const;
   Tensor squeeze(int axis, Caller caller = Caller::current()) const;
   Tensor unsqueeze(int axis, Caller caller = Caller::current()) const;
   Tensor expand(const Shape& shape, Caller caller = Caller::current()) const;

@@ -49,15 +49,70 @@ void normalize_images(Cuda on, View x, const float* mean, const float* std, MutV
 // over every axis where y's size is 1 and x's is not (same rank); any strides of x.
 void reduce_sum(Cpu on, View x, MutView y, double scale);
 void reduce_sum(Cuda on, View x, MutView y, double scale);
-// y (R) i64: place of the first largest value of each row of dense x (R,C).
-void argmax(Cpu on, View x, MutView y);
-void argmax(Cuda on, View x, MutView y);
 // Row-wise over the last axis of dense x (R,C).
 void softmax(Cpu on, View x, MutView y);
 void softmax(Cuda on, View x, MutView y);
 // dx = y * (dy - sum(dy * y)).
 void softmax_backward(Cpu on, View y, View dy, MutView dx);
 void softmax_backward(Cuda on, View y, View dy, MutView dx);
+
+// --- indices (index.cpp, select.cpp)
+// ----------------------------------------------------------------------------------------- Indices are i64
+// in [0, size of the indexed axis), checked on the CPU: the first one outside throws. Elements of any type.
+// y[..,i,..] = x[..,index[..,i,..],..] along `axis`: index has y's shape (stride 0 where it is shared), x's
+// other axes are at least y's; any strides.
+void gather(Cpu on, View x, View index, int axis, MutView y);
+void gather(Cuda on, View x, View index, int axis, MutView y);
+// y[..,index[..,i,..],..] = x[..,i,..]: index has x's shape; of equal indices the last wins; other elements
+// of y stay. Any strides, y's without overlaps.
+void scatter(Cpu on, View x, View index, int axis, MutView y);
+void scatter(Cuda on, View x, View index, int axis, MutView y);
+// The same, added, in order along the axis; 16-bit floats add up in f32. Not bool.
+void scatter_add(Cpu on, View x, View index, int axis, MutView y);
+void scatter_add(Cuda on, View x, View index, int axis, MutView y);
+// Dense x (O,R,C), index (R), dense floating y (O,V,C): y[o][v] = beta * y[o][v] + the sum of x[o][r] over
+// ascending r where index[r] = v and v is not `skip`.
+void index_add(Cpu on, View x, View index, int64_t skip, MutView y, float beta);
+void index_add(Cuda on, View x, View index, int64_t skip, MutView y, float beta);
+// y = mask ? a : b, element by element; bool mask, one type, one shape, any strides (0 broadcasts).
+void where(Cpu on, View mask, View a, View b, MutView y);
+void where(Cuda on, View mask, View a, View b, MutView y);
+// Matrices x (...,M,N): y keeps what lies on and above (upper) or on and below diagonal k, and is 0 elsewhere.
+void triangle(Cpu on, View x, bool upper, int64_t k, MutView y);
+void triangle(Cuda on, View x, bool upper, int64_t k, MutView y);
+// Dense bool mask: counts i64 (ceil(n / kNonzeroBlock)) of what is true in each block of its n elements. Then,
+// with starts i64 = the sums of the counts before each block, places i64 (all counts, rank of shape) = the
+// indices, in a tensor of that shape, of what is true.
+inline constexpr int64_t kNonzeroBlock = 16384;
+void count_nonzero_blocks(Cpu on, View mask, MutView counts);
+void count_nonzero_blocks(Cuda on, View mask, MutView counts);
+void nonzero_places(Cpu on, View mask, const Shape& shape, View starts, MutView places);
+void nonzero_places(Cuda on, View mask, const Shape& shape, View starts, MutView places);
+// Dense y (n), computed in f64: start + i * step; or from start to end, both included.
+void arange(Cpu on, double start, double step, MutView y);
+void arange(Cuda on, double start, double step, MutView y);
+void linspace(Cpu on, double start, double end, MutView y);
+void linspace(Cuda on, double start, double end, MutView y);
+
+// --- order (order.cpp, scan.cpp)
+// -------------------------------------------------------------------------------------------- Row-wise over
+// the last axis of dense x (R,C), C > 0, any type. NaN is larger than every number, 0 and -0 are equal, and
+// of equal elements the one with the lowest place comes first.
+// places i64 (R,C) sort each row, values (R,C) are its sorted elements; values may be undefined.
+void sort(Cpu on, View x, bool descending, MutView values, MutView places);
+void sort(Cuda on, View x, bool descending, MutView values, MutView places);
+// The K largest (smallest) of each row, sorted: values (R,K) and places i64 (R,K), K <= C.
+void topk(Cpu on, View x, bool largest, MutView values, MutView places);
+void topk(Cuda on, View x, bool largest, MutView values, MutView places);
+// y (R) i64: place of the first largest (smallest) element of each row; of the first NaN if there is one.
+void argmax(Cpu on, View x, MutView y);
+void argmax(Cuda on, View x, MutView y);
+void argmin(Cpu on, View x, MutView y);
+void argmin(Cuda on, View x, MutView y);
+// y[i] = the sum of x[0 … i] along `axis` (of x[i …] if `reverse`), any strides; y may be x. Sums of floats add
+// up in f64 and are rounded once each; sums of integers and bool are i64.
+void cumsum(Cpu on, View x, int axis, bool reverse, MutView y);
+void cumsum(Cuda on, View x, int axis, bool reverse, MutView y);
 
 // --- losses (loss.cpp)
 // -------------------------------------------------------------------------------------------- Dense logits
@@ -193,6 +248,15 @@ void random_uniform(Cpu on, MutView y, double low, double high, RngKey key);
 void random_uniform(Cuda on, MutView y, double low, double high, RngKey key);
 void random_normal(Cpu on, MutView y, double mean, double std, double cut, RngKey key);
 void random_normal(Cuda on, MutView y, double mean, double std, double cut, RngKey key);
+// y = 1 where the element's uniform number lies below p (f32, y's shape and strides), else 0.
+void random_bernoulli(Cpu on, View p, RngKey key, MutView y);
+void random_bernoulli(Cuda on, View p, RngKey key, MutView y);
+// y i64: low + a random number below `range`, from 64 random bits each (two words).
+void random_integers(Cpu on, MutView y, int64_t low, uint64_t range, RngKey key);
+void random_integers(Cuda on, MutView y, int64_t low, uint64_t range, RngKey key);
+// y i64 (n): the numbers 0 … n-1 sorted by 64 random bits each.
+void permutation(Cpu on, RngKey key, MutView y);
+void permutation(Cuda on, RngKey key, MutView y);
 
 // --- optimizers (optim.cpp)
 // --------------------------------------------------------------------------------------- What changes from

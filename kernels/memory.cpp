@@ -112,6 +112,7 @@ void copy(Cpu on, View x, MutView y) {
     if (loop.inner_stride(0) == 1 && loop.inner_stride(1) == 1) return copy_runs(on, loop, x, y);
     int axis = transposed_axis(loop);
     if (axis > 0) return copy_transposed(on, loop, axis, x, y);
+    return run_loop(on, loop, table().fill[log2_bytes(x.dtype)], x, y);
   }
   run_loop(on, loop, table().convert[static_cast<int>(x.dtype)][static_cast<int>(y.dtype)], x, y);
 }

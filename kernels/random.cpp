@@ -8,6 +8,7 @@
 #include <iskra/kernels/random.isa.h>
 #include <iskra/kernels/row_kernels.h>
 #include <iskra/kernels/strided.h>
+#include <iskra/kernels/widen.h>
 
 namespace iskra::kernels {
 namespace {
@@ -54,16 +55,94 @@ void dropout(Cpu on, View x, float p, RngKey key, MutView y) {
   });
 }
 
+namespace {
+
+// 16-bit numbers are drawn in f32, in blocks that stay in the cache: body(run of a block, block), then
+// `narrow` rounds it.
+template <class Body, class Narrow>
+void draw_half(const Cpu& on, const MutView& y, const RngKey& key, Body body, Narrow narrow) {
+  constexpr int64_t kBlock = 1024;
+  for_random_runs(on, y, key, [&](const RandomRun& whole, int64_t offset) {
+    float block[kBlock];
+    for (int64_t begin = 0; begin < whole.n; begin += kBlock) {
+      RandomRun run = whole;
+      run.index += begin * whole.index_stride;
+      run.n = std::min(kBlock, whole.n - begin);
+      body(run, block);
+      narrow(block, run.n, at(y, offset + begin));
+    }
+  });
+}
+
+// A uniform number has as many bits as the type holds below 1, so that none is rounded up to the end of the
+// range more often than the others.
+template <class S>
+void narrow_uniform(const float* u, int64_t n, float low, float high, S* y) {
+  constexpr float kSteps = std::is_same_v<S, bf16> ? 0x1p8F : 0x1p11F;
+  for (int64_t i = 0; i < n; ++i) {
+    const float unit = static_cast<float>(static_cast<int32_t>(u[i] * kSteps)) / kSteps;
+    store(low + (high - low) * unit, y[i]);
+    if (load(y[i]) >= high) store(low, y[i]);
+  }
+}
+
+template <class F>
+void with_half(DType dtype, F f) {
+  if (dtype == DType::bf16)
+    f(bf16{});
+  else
+    f(f16{});
+}
+
+bool is_half(DType dtype) { return dtype == DType::bf16 || dtype == DType::f16; }
+
+}  // namespace
+
 void random_uniform(Cpu on, MutView y, double low, double high, RngKey key) {
+  if (is_half(y.dtype)) {
+    return with_half(y.dtype, [&](auto half) {
+      using S = decltype(half);
+      draw_half(
+          on, y, key, [&](const RandomRun& run, float* u) { table().uniform[0](run, 0, 1, u); },
+          [&](const float* u, int64_t n, char* to) {
+            narrow_uniform(u, n, static_cast<float>(low), static_cast<float>(high), reinterpret_cast<S*>(to));
+          });
+    });
+  }
   auto body = table().uniform[real_type_index(y.dtype, "random_uniform")];
   for_random_runs(on, y, key,
                   [&](const RandomRun& run, int64_t offset) { body(run, low, high, at(y, offset)); });
 }
 
 void random_normal(Cpu on, MutView y, double mean, double std, double cut, RngKey key) {
+  if (is_half(y.dtype)) {
+    return with_half(y.dtype, [&](auto half) {
+      using S = decltype(half);
+      draw_half(
+          on, y, key, [&](const RandomRun& run, float* z) { table().normal[0](run, mean, std, cut, z); },
+          [](const float* z, int64_t n, char* to) { narrow(z, n, reinterpret_cast<S*>(to)); });
+    });
+  }
   auto body = table().normal[real_type_index(y.dtype, "random_normal")];
   for_random_runs(on, y, key,
                   [&](const RandomRun& run, int64_t offset) { body(run, mean, std, cut, at(y, offset)); });
+}
+
+void random_bernoulli(Cpu on, View p, RngKey key, MutView y) {
+  constexpr int64_t kBlock = 1024;
+  for_random_runs(on, y, key, [&](const RandomRun& whole, int64_t offset) {
+    float block[kBlock];
+    for (int64_t begin = 0; begin < whole.n; begin += kBlock) {
+      RandomRun run = whole;
+      run.index += begin * whole.index_stride;
+      run.n = std::min(kBlock, whole.n - begin);
+      table().uniform[0](run, 0, 1, block);
+      const float* chance = p.as<float>() + offset + begin;
+      for (int64_t i = 0; i < run.n; ++i) block[i] = block[i] < chance[i] ? 1.0F : 0.0F;
+      const Shape shape{run.n};
+      copy(Cpu{}, View{block, DType::f32, shape, {1}}, MutView{at(y, offset + begin), y.dtype, shape, {1}});
+    }
+  });
 }
 
 }  // namespace iskra::kernels

@@ -131,13 +131,6 @@ void reduce_sum(Cpu on, View x, MutView y, double scale) {
     Sum<double>(x, kept, reduced)(on, y, scale);
 }
 
-void argmax(Cpu on, View x, MutView y) {
-  auto body = table().argmax[real_type_index(x.dtype, "argmax")];
-  const int64_t cols = x.shape.back();
-  for_rows(on, row_count(x.shape), cols,
-           [&](int64_t row, int64_t rows) { body(at(x, row * cols), rows, cols, y.as<int64_t>() + row); });
-}
-
 void softmax(Cpu on, View x, MutView y) {
   auto body = table().softmax[real_type_index(x.dtype, "softmax")];
   const int64_t cols = x.shape.back();

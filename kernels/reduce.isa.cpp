@@ -37,20 +37,6 @@ void add_rows(const void* x, int64_t row_stride, int64_t rows, int64_t col_strid
   body(static_cast<const T*>(x), row_stride, rows, col_stride, cols, static_cast<T*>(sum));
 }
 
-// The first largest value; NaN counts as larger than any number.
-template <class T>
-void argmax(const void* x_, int64_t rows, int64_t cols, int64_t* y) {
-  const T* x = static_cast<const T*>(x_);
-  for (int64_t r = 0; r < rows; ++r, x += cols) {
-    T largest = row_max(x, cols);
-    int64_t c = 0;
-    while (c < cols && x[c] < largest) ++c;  // stops at a NaN, too
-    y[r] = c;
-    while (c < cols && x[c] == x[c]) ++c;
-    if (c < cols) y[r] = c;
-  }
-}
-
 template <class T>
 void softmax(const void* x_, int64_t rows, int64_t cols, void* y_) {
   const T* x = static_cast<const T*>(x_);
@@ -103,7 +89,6 @@ void softmax_minus(const void* x_, const void* lse, int64_t rows, int64_t cols, 
 
 extern const ReduceTable reduce_table = {{add_run<float>, add_run<double>},
                                          {add_rows<float>, add_rows<double>},
-                                         {argmax<float>, argmax<double>},
                                          {softmax<float>, softmax<double>},
                                          {softmax_backward<float>, softmax_backward<double>},
                                          {row_lse<float>, row_lse<double>},

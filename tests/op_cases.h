@@ -176,7 +176,9 @@ class OpTable {
   X(pointwise)               \
   X(reduce)                  \
   X(shape)                   \
+  X(join)                    \
   X(index)                   \
+  X(order)                   \
   X(create)                  \
   X(product)                 \
   X(conv)                    \

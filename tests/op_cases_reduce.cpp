@@ -44,14 +44,6 @@ void add_sums(OpTable& table) {
       .row("number", {normal({2, 3, 4})}, {{"shape", Json::array()}})
       .row("same", {normal({2, 3})}, {{"shape", {2, 3}}})
       .row("channels", {normal({2, 3, 4, 5})}, {{"shape", {1, 3, 1, 1}}});
-  table.op("argmax", [](const Tensors& x, const Json&) { return argmax(x[0]); })
-      .row("rows", {fixed(apart({4, 37}))})
-      .row("ties", {fixed(integers({5, 11}))})
-      .row("three_axes", {fixed(apart({2, 3, 5}))})
-      .row("vector", {fixed(apart({7}))})
-      .row("one_column", {fixed(apart({3, 1}))})
-      .row("no_rows", {fixed(apart({0, 4}))})
-      .bench("mini", {fixed(apart({1024, 101}))});
 }
 
 }  // namespace

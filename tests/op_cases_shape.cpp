@@ -1,4 +1,6 @@
 // Rows of views and copies.
+#include <limits>
+
 #include "op_cases.h"
 
 namespace iskra::testing {
@@ -91,13 +93,72 @@ void add_copies(OpTable& table) {
       .row("from_labels", {labels({9}, 1000)}, {{"dtype", "f32"}}, rounds)
       .row("from_bytes", {bytes({5, 13})}, {{"dtype", "f32"}}, rounds)
       .bench("mini", {normal({64, 49, 192})}, {{"dtype", "bf16"}});
-  table.op("cat", [](const Tensors& x, const Json& at) { return cat(x, at["axis"].get<int>()); })
-      .row("rows", {normal({2, 3}), normal({4, 3})}, {{"axis", 0}})
-      .row("class_token", {normal({2, 1, 5}), normal({2, 4, 5})}, {{"axis", 1}})
-      .row("three_last", {normal({2, 3}), normal({2, 1}), normal({2, 4})}, {{"axis", -1}})
-      .row("with_empty", {normal({2, 3}), normal({0, 3})}, {{"axis", 0}})
-      .row("single", {normal({2, 3})}, {{"axis", 1}})
-      .bench("mini", {normal({64, 1, 192}), normal({64, 49, 192})}, {{"axis", 1}});
+}
+
+void add_windows(OpTable& table) {
+  table
+      .op("slice",
+          [](const Tensors& x, const Json& at) {
+            return x[0].slice(at["axis"].get<int>(), at.value("start", int64_t{0}),
+                              at.value("end", std::numeric_limits<int64_t>::max()),
+                              at.value("step", int64_t{1}));
+          })
+      .takes(kEvery)
+      .row("every_second", {normal({7, 3})}, {{"axis", 0}, {"step", 2}})
+      .row("columns", {normal({3, 11})}, {{"axis", -1}, {"start", 1}, {"end", 9}, {"step", 3}})
+      .row("from_the_end", {normal({7, 3})}, {{"axis", 0}, {"start", -4}, {"end", -1}})
+      .row("beyond", {normal({7, 3})}, {{"axis", 0}, {"start", -100}, {"end", 100}, {"step", 5}})
+      .row("nothing", {normal({7, 3})}, {{"axis", 0}, {"start", 5}, {"end", 2}})
+      .row("of_nothing", {normal({0, 3})}, {{"axis", 0}, {"step", 2}})
+      .row("whole", {whole({7, 3}, 0, 1)}, {{"axis", 0}, {"start", 1}, {"step", 2}});
+  table
+      .op("select", [](const Tensors& x,
+                       const Json& at) { return x[0].select(at["axis"].get<int>(), at["index"].get<int>()); })
+      .takes(kEvery)
+      .row("class_token", {normal({2, 5, 3})}, {{"axis", 1}, {"index", 0}})
+      .row("last", {normal({2, 5, 3})}, {{"axis", -1}, {"index", -1}})
+      .row("number", {normal({4})}, {{"axis", 0}, {"index", 2}})
+      .row("whole", {whole({7, 3}, 0, 1)}, {{"axis", 0}, {"index", 3}});
+  table
+      .op("unfold",
+          [](const Tensors& x, const Json& at) {
+            return x[0].unfold(at["axis"].get<int>(), at["size"].get<int64_t>(), at["step"].get<int64_t>());
+          })
+      .takes(kEvery)
+      .row("overlap", {normal({11, 3})}, {{"axis", 0}, {"size", 4}, {"step", 2}})
+      .row("dense", {normal({3, 9})}, {{"axis", 1}, {"size", 3}, {"step", 1}})
+      .row("patches", {normal({2, 8, 3})}, {{"axis", 1}, {"size", 4}, {"step", 4}})
+      .row("gaps", {normal({13})}, {{"axis", 0}, {"size", 2}, {"step", 5}})
+      .row("one_window", {normal({5, 2})}, {{"axis", 0}, {"size", 5}, {"step", 3}})
+      .row("whole", {whole({9}, 0, 1)}, {{"axis", 0}, {"size", 3}, {"step", 2}});
+  table
+      .op("diagonal",
+          [](const Tensors& x, const Json& at) {
+            return x[0].diagonal(at.value("offset", 0), at.value("a", 0), at.value("b", 1));
+          })
+      .takes(kEvery)
+      .row("square", {normal({5, 5})})
+      .row("above", {normal({4, 7})}, {{"offset", 2}})
+      .row("below", {normal({4, 7})}, {{"offset", -3}})
+      .row("batch", {normal({2, 3, 4})}, {{"a", 2}, {"b", 1}})
+      .row("outside", {normal({3, 4})}, {{"offset", 9}})
+      .row("whole", {whole({5, 5}, 0, 1)});
+  table
+      .op("movedim", [](const Tensors& x,
+                        const Json& at) { return x[0].movedim(at["from"].get<int>(), at["to"].get<int>()); })
+      .takes(kEvery)
+      .row("channels", {normal({2, 3, 4, 5})}, {{"from", 1}, {"to", -1}})
+      .row("back", {normal({2, 3, 4, 5})}, {{"from", -1}, {"to", 1}})
+      .row("whole", {whole({3, 5}, 0, 1)}, {{"from", 0}, {"to", 1}});
+  table
+      .op("unflatten",
+          [](const Tensors& x, const Json& at) {
+            return x[0].unflatten(at["axis"].get<int>(), shape_of(at["sizes"]));
+          })
+      .takes(kEvery)
+      .row("heads", {normal({2, 5, 12})}, {{"axis", -1}, {"sizes", {3, 4}}})
+      .row("guess", {normal({12, 2})}, {{"axis", 0}, {"sizes", {2, -1, 3}}})
+      .row("whole", {whole({6, 2}, 0, 1)}, {{"axis", 0}, {"sizes", {2, 3}}});
 }
 
 }  // namespace
@@ -105,6 +166,7 @@ void add_copies(OpTable& table) {
 void add_shape_ops(OpTable& table) {
   add_moves(table);
   add_copies(table);
+  add_windows(table);
 }
 
 }  // namespace iskra::testing

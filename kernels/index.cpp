@@ -1,0 +1,270 @@
+// Elements chosen by index along one axis: gather, scatter and their sums.
+//
+// A line is what lies along the axis. gather writes every element of y once, so lines may be cut; scatter
+// and scatter_add keep a line's elements in their order, so equal indices meet in the same order always.
+#include <atomic>
+#include <cstring>
+
+#include <iskra/kernels/check.h>
+#include <iskra/kernels/half.h>
+#include <iskra/kernels/kernels.h>
+#include <iskra/kernels/lanes.h>
+#include <iskra/kernels/lines.h>
+
+namespace iskra::kernels {
+namespace {
+
+constexpr int64_t kGrain = 32768;
+constexpr int64_t kIndex = 1, kOther = 2;  // operands of the walk; 0 is the tensor that is indexed
+
+inline float value(bf16 x) { return to_float(x); }
+inline float value(f16 x) { return to_float(x); }
+template <class T>
+inline T value(T x) {
+  return x;
+}
+
+// Names the first index, in row-major order, that is outside [0, size).
+[[noreturn]] void throw_bad_index(const char* op, const View& index, int64_t size) {
+  Shape at = Shape::filled(index.rank(), 0);
+  for (;;) {
+    int64_t offset = 0;
+    for (int i = 0; i < index.rank(); ++i) offset += at[i] * index.stride[i];
+    const int64_t found = index.as<int64_t>()[offset];
+    ISKRA_CHECK(found >= 0 && found < size, op, ": index ", found, " at position ", at,
+                " is out of range; the indexed axis has size ", size, ", so indices lie in [0, ", size, ")");
+    int axis = index.rank() - 1;
+    for (; axis >= 0 && ++at[axis] == index.shape[axis]; --axis) at[axis] = 0;
+    ISKRA_CHECK(axis >= 0, op, ": an index changed while it was read");
+  }
+}
+
+template <class Target, class Other>
+struct Walk {
+  Target* target;
+  const int64_t* index;
+  Other* other;
+  int64_t size;  // of the target's axis
+  int64_t along[3];
+
+  bool valid(int64_t i) const { return static_cast<uint64_t>(i) < static_cast<uint64_t>(size); }
+
+  // n neighbouring columns that share their indices, elements [begin, end) of the axis.
+  template <class F>
+  bool shared(const int64_t* at, const int64_t* step, int64_t n, int64_t begin, int64_t end, F f) const {
+    bool good = true;
+    for (int64_t k = begin; k < end; ++k) {
+      const int64_t i = index[at[kIndex] + k * along[kIndex]];
+      good = good && valid(i);
+      if (!valid(i)) continue;
+      Target* t = target + at[0] + i * along[0];
+      Other* o = other + at[kOther] + k * along[kOther];
+      if (step[0] == 1 && step[kOther] == 1) {
+        for (int64_t c = 0; c < n; ++c) f(t[c], o[c]);
+      } else {
+        for (int64_t c = 0; c < n; ++c) f(t[c * step[0]], o[c * step[kOther]]);
+      }
+    }
+    return good;
+  }
+
+  template <class F>
+  bool own(const int64_t* at, const int64_t* step, int64_t n, int64_t begin, int64_t end, F f) const {
+    bool good = true;
+    auto one = [&](int64_t c, int64_t k) {
+      const int64_t i = index[at[kIndex] + c * step[kIndex] + k * along[kIndex]];
+      good = good && valid(i);
+      if (valid(i))
+        f(target[at[0] + c * step[0] + i * along[0]],
+          other[at[kOther] + c * step[kOther] + k * along[kOther]]);
+    };
+    if (along[kIndex] <= step[kIndex]) {
+      for (int64_t c = 0; c < n; ++c)
+        for (int64_t k = begin; k < end; ++k) one(c, k);
+    } else {
+      for (int64_t k = begin; k < end; ++k)
+        for (int64_t c = 0; c < n; ++c) one(c, k);
+    }
+    return good;
+  }
+};
+
+// Calls f(target element, other element) for every index. `cut`: elements of one line may go to several
+// threads.
+template <class Target, class Other, class F>
+void walk(const Cpu& on, const char* op, const MutView& target, const View& index, int axis,
+          const MutView& other, bool cut, F f) {
+  ISKRA_CHECK(index.dtype == DType::i64, op, ": indices are ", name_of(index.dtype), "; they must be i64");
+  if (index.numel() == 0) return;
+  const Lines lines(index.shape, axis, {&target.stride, &index.stride, &other.stride});
+  const Walk<Target, Other> at{target.as<Target>(),
+                               index.as<int64_t>(),
+                               other.as<Other>(),
+                               target.shape[axis],
+                               {lines.along[0], lines.along[kIndex], lines.along[kOther]}};
+  const int64_t columns = lines.columns.numel, length = lines.length;
+  // Rows of shared indices stay whole, lines with indices of their own stay together.
+  const bool rows = cut && lines.columns.inner_stride(kIndex) == 0;
+  const int64_t width = rows ? std::min(columns, kGrain) : std::max<int64_t>(1, kGrain / length);
+  const int64_t part = cut ? std::max<int64_t>(1, kGrain / std::min(width, columns)) : length;
+  const int64_t parts = (length + part - 1) / part, groups = (columns + width - 1) / width;
+  std::atomic<bool> good{true};
+  parallel_for(on, groups * parts, 1, [&](int64_t item, int64_t) {
+    const int64_t begin = item % parts * part, end = std::min(begin + part, length);
+    const int64_t first = item / parts * width;
+    lines.for_each_group(first, std::min(first + width, columns), width,
+                         [&](const int64_t* offset, const int64_t* step, int64_t n) {
+                           bool ok = n == 1 || step[kIndex] != 0 ? at.own(offset, step, n, begin, end, f)
+                                                                 : at.shared(offset, step, n, begin, end, f);
+                           if (!ok) good = false;
+                         });
+  });
+  if (!good) throw_bad_index(op, index, target.shape[axis]);
+}
+
+MutView writable(const View& v) { return {const_cast<void*>(v.data), v.dtype, v.shape, v.stride}; }
+
+// y += x at the indices, in the type Sum: y's own, or f32 for 16-bit floats.
+template <class Sum, class T>
+void add_at(const Cpu& on, const MutView& y, const View& index, int axis, const View& x) {
+  walk<Sum, const T>(on, "scatter_add", y, index, axis, writable(x), false,
+                     [](Sum& to, const T& from) { to = static_cast<Sum>(to + value(from)); });
+}
+
+template <class T>
+void add_at_half(const Cpu& on, const MutView& y, const View& index, int axis, const View& x) {
+  const MutView wide{scratch_of<float>(on, y.numel(), "scatter_add"), DType::f32, y.shape,
+                     contiguous_strides(y.shape)};
+  copy(on, y, wide);
+  add_at<float, T>(on, wide, index, axis, x);
+  copy(on, wide, y);
+}
+
+}  // namespace
+
+void gather(Cpu on, View x, View index, int axis, MutView y) {
+  with_bits_of(x.dtype, [&](auto bits) {
+    using T = decltype(bits);
+    walk<const T, T>(on, "gather", writable(x), index, axis, y, true,
+                     [](const T& from, T& to) { to = from; });
+  });
+}
+
+void scatter(Cpu on, View x, View index, int axis, MutView y) {
+  with_bits_of(x.dtype, [&](auto bits) {
+    using T = decltype(bits);
+    walk<T, const T>(on, "scatter", y, index, axis, writable(x), false,
+                     [](T& to, const T& from) { to = from; });
+  });
+}
+
+void scatter_add(Cpu on, View x, View index, int axis, MutView y) {
+  switch (y.dtype) {
+    case DType::f32:
+      return add_at<float, float>(on, y, index, axis, x);
+    case DType::f64:
+      return add_at<double, double>(on, y, index, axis, x);
+    case DType::bf16:
+      return add_at_half<bf16>(on, y, index, axis, x);
+    case DType::f16:
+      return add_at_half<f16>(on, y, index, axis, x);
+    case DType::i64:
+      return add_at<uint64_t, uint64_t>(on, y, index, axis, x);  // unsigned: overflow wraps
+    case DType::i32:
+      return add_at<uint32_t, uint32_t>(on, y, index, axis, x);
+    case DType::u8:
+      return add_at<uint8_t, uint8_t>(on, y, index, axis, x);
+    default:
+      throw Error("scatter_add: elements are bool; sums of bool do not exist, convert to an integer first");
+  }
+}
+
+namespace {
+
+// Where the rows that go to each destination stand in `order`: destination v has order[start[v]] …
+// order[start[v + 1]), ascending. A counting sort: stable.
+struct RowsOf {
+  int64_t* start;
+  int64_t* order;
+};
+
+RowsOf sort_rows(const Cpu& on, const View& index, int64_t size, int64_t skip) {
+  const int64_t rows = index.numel(), stride = index.stride[0];
+  const auto* id = index.as<int64_t>();
+  RowsOf at{scratch_of<int64_t>(on, size + 2, "index_add"), scratch_of<int64_t>(on, rows, "index_add")};
+  std::memset(at.start, 0, sizeof(int64_t) * static_cast<size_t>(size + 2));
+  int64_t* place = at.start + 1;  // place[v] becomes the next free place of v, and in the end start[v + 1]
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t v = id[r * stride];
+    if (v < 0 || v >= size) throw_bad_index("index_add", index, size);
+    if (v != skip) ++place[v + 1];
+  }
+  for (int64_t v = 0; v < size; ++v) place[v + 1] += place[v];
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t v = id[r * stride];
+    if (v != skip) at.order[place[v]++] = r;
+  }
+  return at;
+}
+
+template <class T, class Sum>
+void add_rows(const Cpu& on, const View& x, const RowsOf& at, const MutView& y, float beta) {
+  constexpr int64_t kWidth = 256;
+  const int64_t outer = y.shape[0], size = y.shape[1], cols = y.shape[2], rows = x.shape[1];
+  const int64_t blocks = (cols + kWidth - 1) / kWidth;
+  const int64_t grain = std::max<int64_t>(1, kGrain / std::min(cols, kWidth));
+  const int64_t strips = (size + grain - 1) / grain;
+  parallel_for(on, outer * strips * blocks, 1, [&](int64_t item, int64_t) {
+    const int64_t c0 = item % blocks * kWidth, n = std::min(kWidth, cols - c0);
+    const int64_t first = item / blocks % strips * grain, o = item / blocks / strips;
+    Sum sum[kWidth];
+    for (int64_t v = first; v < std::min(first + grain, size); ++v) {
+      T* to = y.as<T>() + (o * size + v) * cols + c0;
+      if (at.start[v] == at.start[v + 1]) {
+        if (beta == 0) std::memset(static_cast<void*>(to), 0, sizeof(T) * static_cast<size_t>(n));
+        continue;
+      }
+      for (int64_t c = 0; c < n; ++c) sum[c] = beta == 0 ? Sum(0) : static_cast<Sum>(value(to[c]));
+      for (int64_t r = at.start[v]; r < at.start[v + 1]; ++r) {
+        const T* from = x.as<T>() + (o * rows + at.order[r]) * cols + c0;
+        for (int64_t c = 0; c < n; ++c) sum[c] += value(from[c]);
+      }
+      for (int64_t c = 0; c < n; ++c) {
+        if constexpr (std::is_same_v<T, bf16>) {
+          to[c] = to_bf16(sum[c]);
+        } else if constexpr (std::is_same_v<T, f16>) {
+          to[c] = to_f16(sum[c]);
+        } else {
+          to[c] = sum[c];
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void index_add(Cpu on, View x, View index, int64_t skip, MutView y, float beta) {
+  ISKRA_CHECK(beta == 0.0F || beta == 1.0F, "index_add: beta is ", beta,
+              "; only 0 (overwrite) and 1 (add) exist");
+  ISKRA_CHECK(index.dtype == DType::i64, "index_add: indices are ", name_of(index.dtype),
+              "; they must be i64");
+  if (y.numel() == 0 && x.numel() == 0) return;
+  const RowsOf at = sort_rows(on, index, y.shape[1], skip);
+  if (y.numel() == 0) return;
+  switch (y.dtype) {
+    case DType::f32:
+      return add_rows<float, float>(on, x, at, y, beta);
+    case DType::f64:
+      return add_rows<double, double>(on, x, at, y, beta);
+    case DType::bf16:
+      return add_rows<bf16, float>(on, x, at, y, beta);
+    case DType::f16:
+      return add_rows<f16, float>(on, x, at, y, beta);
+    default:
+      throw Error(text("index_add: elements are ", name_of(y.dtype),
+                       "; it adds floating numbers, use scatter_add for integers"));
+  }
+}
+
+}  // namespace iskra::kernels

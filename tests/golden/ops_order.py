@@ -1,0 +1,30 @@
+"""Ops that depend on the order of elements. Of equal elements the first comes first, which PyTorch promises of stable
+sorts alone; NaN is larger than every number."""
+import numpy as np
+import torch
+
+
+def sort(x, at):
+    return torch.sort(x, dim=at.get("axis", -1), descending=at.get("descending", False), stable=True)
+
+
+def topk(x, at):
+    axis, k = at.get("axis", -1), at["k"]
+    values, places = torch.sort(x, dim=axis, descending=at.get("largest", True), stable=True)
+    return values.narrow(axis, 0, k), places.narrow(axis, 0, k)
+
+
+def extreme(f):  # NumPy promises the first of equals, and the first NaN
+    def run(x, at):
+        return torch.from_numpy(np.asarray(f(x.numpy(), axis=at.get("axis", -1), keepdims=at.get("keep", False))))
+    return run
+
+
+OPS = {
+    "sort": lambda x, at: tuple(sort(x, at)),
+    "argsort": lambda x, at: sort(x, at).indices,
+    "topk": topk,
+    "argmax": extreme(np.argmax),
+    "argmin": extreme(np.argmin),
+    "cumsum": lambda x, at: x.cumsum(at.get("axis", -1)),
+}
