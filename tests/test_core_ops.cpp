@@ -70,7 +70,7 @@ std::string file_text(const std::string& path) {
 /// Names of the functions declared in `header` that return tensors.
 std::set<std::string> ops_declared_in(std::string header) {
   header = std::regex_replace(header, std::regex(R"(#define ([^\n\\]|\\\n)*)"), "");  // what macros declare
-  static const std::regex kDeclaration(R"(\n *(?:Tensors?|std::\w+<Tensor[^>]*>) (operator[-+*/]|\w+)\()");
+  static const std::regex kDeclaration(R"(\n *(?:Tensors?|Ordered|std::\w+<Tensor[^>]*>) (operator[-+*/]|\w+)\()");
   std::set<std::string> names;
   for (std::sregex_iterator at(header.begin(), header.end(), kDeclaration), end; at != end; ++at) {
     names.insert((*at)[1]);
