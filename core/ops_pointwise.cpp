@@ -103,10 +103,16 @@ ISKRA_BINARY_OPS(ISKRA_DEFINE_BINARY)
 
 Tensor operator-(Operand x) { return neg(x.tensor, x.caller); }
 
-#define ISKRA_DEFINE_OPERATOR(symbol, name)                                                                \
-  Tensor operator symbol(const Tensor& a, Operand b) { return name(a, b.tensor, b.caller); }               \
-  Tensor operator symbol(const Tensor& a, Number b) { return name(a, scalar_like(a, b.value), b.caller); } \
-  Tensor operator symbol(double a, Operand b) { return name(scalar_like(b.tensor, a), b.tensor, b.caller); }
+#define ISKRA_DEFINE_OPERATOR(symbol, name)                                                  \
+  Tensor operator symbol(const Tensor& a, Operand b) { return name(a, b.tensor, b.caller); } \
+  Tensor operator symbol(const Tensor& a, Number b) {                                        \
+    detail::OpScope scope(#name, b.caller);                                                  \
+    return name(a, scalar_like(a, b.value));                                                 \
+  }                                                                                          \
+  Tensor operator symbol(double a, Operand b) {                                              \
+    detail::OpScope scope(#name, b.caller);                                                  \
+    return name(scalar_like(b.tensor, a), b.tensor);                                         \
+  }
 ISKRA_DEFINE_OPERATOR(+, add)
 ISKRA_DEFINE_OPERATOR(-, sub)
 ISKRA_DEFINE_OPERATOR(*, mul)

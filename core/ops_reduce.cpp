@@ -23,7 +23,7 @@ Tensor reduce(const char* name, const Tensor& x, const std::vector<int>& axes, b
   bool chosen[Shape::kMaxRank] = {};
   for (int axis : axes) {
     int at = detail::normal_axis(axis, x.rank(), name);
-    ISKRA_CHECK(!chosen[at], name, ": axis ", axis, " is named twice");
+    ISKRA_CHECK(!chosen[at], name, ": axis ", axis, " of ", x.str(), " is named twice; name each axis once");
     chosen[at] = true;
   }
   int64_t count = 1;
@@ -33,7 +33,7 @@ Tensor reduce(const char* name, const Tensor& x, const std::vector<int>& axes, b
     if (gone) count *= x.shape()[i], kept[i] = 1;
     if (!gone) squeezed.push_back(x.shape()[i]);
   }
-  ISKRA_CHECK(!mean || count > 0, name, ": the mean of no elements (shape ", x.shape(), ") is undefined");
+  ISKRA_CHECK(!mean || count > 0, name, ": the input is ", x.str(), "; no elements have no mean");
   double scale = mean ? 1.0 / static_cast<double>(count) : 1.0;
   Tensor y = reduced(x, kept, scale);
   if (!keep) y = detail::view_of(y, squeezed, contiguous_strides(squeezed));

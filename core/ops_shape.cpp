@@ -81,7 +81,8 @@ Tensor Tensor::flatten(int first, int last, Caller caller) const {
   if (rank() == 0) return reshape({1});
   int from = normal_axis(first, rank(), "flatten");
   int until = normal_axis(last, rank(), "flatten");
-  ISKRA_CHECK(from <= until, "flatten: axis ", first, " comes after axis ", last);
+  ISKRA_CHECK(from <= until, "flatten: axis ", first, " of ", str(), " comes after axis ", last,
+              "; name the first axis first");
   Shape wanted;
   int64_t joined = 1;
   for (int i = 0; i < rank(); ++i) {
@@ -97,14 +98,15 @@ Tensor Tensor::flatten(int first, int last, Caller caller) const {
 
 Tensor Tensor::permute(const Shape& axes, Caller caller) const {
   detail::OpScope scope("permute", caller);
-  ISKRA_CHECK(axes.rank() == rank(), "permute: ", axes, " names ", axes.rank(), " axes of a tensor of rank ",
-              rank());
+  ISKRA_CHECK(axes.rank() == rank(), "permute: the axes ", axes, " of ", str(), " are ", axes.rank(),
+              "; name each of its ", rank(), " axes once");
   Shape sizes = axes;
   Shape strides_out = axes;
   Shape inverse = Shape::filled(rank(), -1);
   for (int i = 0; i < rank(); ++i) {
     int from = normal_axis(static_cast<int>(axes[i]), rank(), "permute");
-    ISKRA_CHECK(inverse[from] < 0, "permute: ", axes, " names axis ", from, " twice");
+    ISKRA_CHECK(inverse[from] < 0, "permute: the axes ", axes, " of ", str(), " name axis ", from,
+                " twice; name each once");
     inverse[from] = i;
     sizes[i] = shape()[from];
     strides_out[i] = strides()[from];
@@ -125,7 +127,7 @@ Tensor Tensor::narrow(int axis, int64_t start, int64_t length, Caller caller) co
   detail::OpScope scope("narrow", caller);
   int at = normal_axis(axis, rank(), "narrow");
   ISKRA_CHECK(start >= 0 && length >= 0 && start + length <= shape()[at], "narrow: elements ", start, " to ",
-              start + length, " of axis ", axis, ", which has ", shape()[at]);
+              start + length, " of axis ", axis, ", but ", str(), " has ", shape()[at], " there");
   Shape sizes = shape();
   sizes[at] = length;
   Tensor y = view_of(*this, sizes, strides(), start * strides()[at]);
@@ -140,8 +142,8 @@ Tensor Tensor::narrow(int axis, int64_t start, int64_t length, Caller caller) co
 Tensor Tensor::squeeze(int axis, Caller caller) const {
   detail::OpScope scope("squeeze", caller);
   int at = normal_axis(axis, rank(), "squeeze");
-  ISKRA_CHECK(shape()[at] == 1, "squeeze: axis ", axis, " of shape ", shape(), " has size ", shape()[at],
-              ", not 1");
+  ISKRA_CHECK(shape()[at] == 1, "squeeze: axis ", axis, " of ", str(), " has size ", shape()[at],
+              "; it must have size 1");
   Shape sizes = shape();
   Shape strides_out = strides();
   sizes.erase(at);
@@ -153,7 +155,8 @@ Tensor Tensor::squeeze(int axis, Caller caller) const {
 Tensor Tensor::unsqueeze(int axis, Caller caller) const {
   detail::OpScope scope("unsqueeze", caller);
   int at = normal_axis(axis, rank() + 1, "unsqueeze");
-  ISKRA_CHECK(rank() < Shape::kMaxRank, "unsqueeze: a tensor has at most ", Shape::kMaxRank, " axes");
+  ISKRA_CHECK(rank() < Shape::kMaxRank, "unsqueeze: ", str(), " has ", rank(),
+              " axes, and more are not possible");
   Shape sizes = shape();
   Shape strides_out = strides();
   int64_t stride = at < rank() ? strides()[at] * shape()[at] : 1;

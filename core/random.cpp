@@ -32,9 +32,9 @@ uint64_t hash(std::string_view name) {
 }
 
 template <class Fill>
-Tensor drawn(const Shape& shape, TensorOptions options, Fill fill) {
-  ISKRA_CHECK(is_floating(options.dtype), "random: a ", name_of(options.dtype),
-              " tensor cannot hold random reals");
+Tensor drawn(const char* name, const Shape& shape, TensorOptions options, Fill fill) {
+  ISKRA_CHECK(is_floating(options.dtype), name, ": the dtype is ", name_of(options.dtype),
+              "; it must be floating, convert the result with to(DType)");
   Tensor y = Tensor::empty(shape, options);
   RngDraw draw(0);
   detail::launch(y.device(), [&](auto on) { fill(on, y.mut(), draw.key()); });
@@ -85,13 +85,13 @@ kernels::RngKey RngDraw::key() const { return key_; }
 
 Tensor uniform(const Shape& shape, double low, double high, TensorOptions options, Caller caller) {
   detail::OpScope scope("uniform", caller);
-  return drawn(shape, options,
+  return drawn("uniform", shape, options,
                [&](auto on, auto y, auto key) { kernels::random_uniform(on, y, low, high, key); });
 }
 
 Tensor normal(const Shape& shape, double mean, double std, TensorOptions options, Caller caller) {
   detail::OpScope scope("normal", caller);
-  return drawn(shape, options,
+  return drawn("normal", shape, options,
                [&](auto on, auto y, auto key) { kernels::random_normal(on, y, mean, std, 0, key); });
 }
 
@@ -99,7 +99,7 @@ Tensor truncated_normal(const Shape& shape, double mean, double std, double cut,
                         Caller caller) {
   detail::OpScope scope("truncated_normal", caller);
   ISKRA_CHECK(cut > 0, "truncated_normal: cut ", cut, " standard deviations; it must be positive");
-  return drawn(shape, options,
+  return drawn("truncated_normal", shape, options,
                [&](auto on, auto y, auto key) { kernels::random_normal(on, y, mean, std, cut, key); });
 }
 

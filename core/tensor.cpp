@@ -22,6 +22,7 @@ Tensor view_of(const Tensor& x, const Shape& shape, const Shape& stride, int64_t
 }
 
 int normal_axis(int axis, int rank, const char* op) {
+  ISKRA_CHECK(rank > 0, op, ": axis ", axis, " of a tensor without axes, which holds one number");
   ISKRA_CHECK(axis >= -rank && axis < rank, op, ": axis ", axis, " is outside a tensor of rank ", rank,
               "; use ", -rank, " to ", rank - 1);
   return axis < 0 ? axis + rank : axis;
@@ -38,7 +39,7 @@ const TensorImpl& defined_impl(const Tensor& x) {
 size_t checked_bytes(const Shape& shape, DType dtype) {
   int64_t count = 1;
   for (int64_t size : shape) {
-    ISKRA_CHECK(size >= 0, "Tensor: size ", size, " in shape ", shape, " is negative");
+    ISKRA_CHECK(size >= 0, "Tensor: size ", size, " in shape ", shape, " is negative; sizes start at 0");
     ISKRA_CHECK(!__builtin_mul_overflow(count, size, &count), "Tensor: shape ", shape,
                 " has more than 2^63 elements");
   }
@@ -143,8 +144,8 @@ void* Tensor::checked_data(DType wanted, const Caller& caller) const {
 
 double Tensor::item(Caller caller) const {
   detail::OpScope scope("item", caller);
-  ISKRA_CHECK(numel() == 1, "item: the tensor has shape ", shape(),
-              "; only a one-element tensor is a number");
+  ISKRA_CHECK(numel() == 1, "item: the tensor is ", str(),
+              "; it must have one element, to_vector() gives many");
   double value = 0;
   copy_to_host(&value, DType::f64);
   return value;
@@ -158,8 +159,8 @@ void Tensor::copy_to_host(void* out, DType wanted) const {
 
 void Tensor::copy_from(const Tensor& source, Caller caller) {
   detail::OpScope scope("copy_from", caller);
-  ISKRA_CHECK(source.shape() == shape(), "copy_from: the source has shape ", source.shape(), ", this tensor ",
-              shape());
+  ISKRA_CHECK(source.shape() == shape(), "copy_from: the source is ", source.str(), ", this tensor ", str(),
+              "; their shapes must be equal");
   detail::launch(device(), [&](auto on) { kernels::copy(on, source.view(), mut()); });
 }
 

@@ -1,14 +1,12 @@
 // Every row of the op table: values and gradients against float64 goldens, in every memory layout, and finite
 // differences.
-#include <fstream>
 #include <map>
-#include <regex>
 #include <set>
-#include <sstream>
 
 #include <iskra/core/autograd.h>
 
 #include "op_check.h"
+#include "public_ops.h"
 
 namespace iskra::testing {
 
@@ -58,24 +56,6 @@ Tensor joined(const Tensors& ys) {
     if (is_floating(y.dtype())) flat.push_back(y.reshape({-1}));
   }
   return cat(flat, 0);
-}
-
-std::string file_text(const std::string& path) {
-  std::ifstream in(std::string(ISKRA_SOURCE_DIR) + "/" + path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-/// Names of the functions declared in `header` that return tensors.
-std::set<std::string> ops_declared_in(std::string header) {
-  header = std::regex_replace(header, std::regex(R"(#define ([^\n\\]|\\\n)*)"), "");  // what macros declare
-  static const std::regex kDeclaration(R"(\n *(?:Tensors?|Ordered|std::\w+<Tensor[^>]*>) (operator[-+*/]|\w+)\()");
-  std::set<std::string> names;
-  for (std::sregex_iterator at(header.begin(), header.end(), kDeclaration), end; at != end; ++at) {
-    names.insert((*at)[1]);
-  }
-  return names;
 }
 
 }  // namespace
@@ -192,16 +172,7 @@ TEST(OpTable, GoldensWereMadeFromTheseRows) {
 }
 
 TEST(OpTable, HasEveryPublicOp) {
-  std::set<std::string> ops = ops_declared_in(file_text("core/ops.h"));
-  ops.merge(ops_declared_in(file_text("core/ops_index.h")));
-  std::string tensor = file_text("core/tensor.h");
-  size_t from = tensor.find("--- views and copies"), to = tensor.find("--- autograd");
-  ASSERT_TRUE(from < to && to != std::string::npos);
-  ops.merge(ops_declared_in(tensor.substr(from, to - from)));
-#define ISKRA_INSERT(name, doc) ops.insert(#name);
-  ISKRA_UNARY_OPS(ISKRA_INSERT)
-  ISKRA_BINARY_OPS(ISKRA_INSERT)
-#undef ISKRA_INSERT
+  const std::set<std::string> ops = public_ops();
   EXPECT_GE(ops.size(), 40U) << "core/ops.h or core/tensor.h is not read as it should be";
   std::set<std::string> with_rows;
   for (const Op& op : op_table()) {

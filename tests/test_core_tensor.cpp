@@ -97,16 +97,20 @@ TEST(Tensor, MisuseSaysWhatAndHowToMendIt) {
             "reshape: (2, 3) has 6 elements, which do not fill shape (4, -1)");
   EXPECT_EQ(error_of([&] { x.reshape({-1, -1}); }),
             "reshape: shape (-1, -1) has two sizes of -1; only one can be worked out");
-  EXPECT_EQ(error_of([&] { x.narrow(1, 2, 2); }), "narrow: elements 2 to 4 of axis 1, which has 3");
-  EXPECT_EQ(error_of([&] { x.permute({0, 0}); }), "permute: (0, 0) names axis 0 twice");
-  EXPECT_EQ(error_of([&] { x.squeeze(0); }), "squeeze: axis 0 of shape (2, 3) has size 2, not 1");
+  EXPECT_EQ(error_of([&] { x.narrow(1, 2, 2); }),
+            "narrow: elements 2 to 4 of axis 1, but f32 (2, 3) cpu has 3 there");
+  EXPECT_EQ(error_of([&] { x.permute({0, 0}); }),
+            "permute: the axes (0, 0) of f32 (2, 3) cpu name axis 0 twice; name each once");
+  EXPECT_EQ(error_of([&] { x.squeeze(0); }),
+            "squeeze: axis 0 of f32 (2, 3) cpu has size 2; it must have size 1");
   EXPECT_EQ(error_of([&] { x.item(); }),
-            "item: the tensor has shape (2, 3); only a one-element tensor is a number");
+            "item: the tensor is f32 (2, 3) cpu; it must have one element, to_vector() gives many");
   EXPECT_EQ(error_of([&] { x.data<double>(); }),
             "data<f64>: the tensor holds f32; convert it with to(DType::f64)");
   EXPECT_EQ(error_of([&] { Tensor::of({1.0F, 2.0F}, {3}); }),
             "Tensor::of: 2 values for shape (3), which has 3");
-  EXPECT_EQ(error_of([&] { Tensor::empty({-1}); }), "Tensor: size -1 in shape (-1) is negative");
+  EXPECT_EQ(error_of([&] { Tensor::empty({-1}); }),
+            "Tensor: size -1 in shape (-1) is negative; sizes start at 0");
   EXPECT_NE(
       error_of([&] { Tensor::empty({int64_t{1} << 40, int64_t{1} << 40}); }).find("more than 2^63 elements"),
       std::string::npos);
