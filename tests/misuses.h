@@ -30,6 +30,7 @@ inline constexpr const char* kUndefined =
 std::vector<Misuse> pointwise_misuses();
 std::vector<Misuse> reduce_misuses();
 std::vector<Misuse> shape_misuses();
+std::vector<Misuse> index_misuses();
 std::vector<Misuse> product_misuses();
 std::vector<Misuse> image_misuses();
 std::vector<Misuse> row_misuses();

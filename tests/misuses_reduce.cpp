@@ -22,9 +22,6 @@ std::vector<Misuse> reduce_misuses() {
       ISKRA_MISUSED("sum_to", sum_to(floats({1, 3}), {2, 3}),
                     "sum_to: shape (2, 3) does not broadcast to (1, 3)"),
       ISKRA_MISUSED("sum_to", sum_to(floats({3}), {1, 3}), "sum_to: shape (1, 3) does not broadcast to (3)"),
-      ISKRA_MISUSED("argmax", argmax(floats({2, 0})),
-                    "argmax: the input is f32 (2, 0) cpu; its last axis must not be empty"),
-      ISKRA_MISUSED("argmax", argmax(Tensor()), kUndefined),
   };
 }
 

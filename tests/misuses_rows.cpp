@@ -30,20 +30,20 @@ std::vector<Misuse> attention_misuses() {
   return {
       ISKRA_MISUSED("scaled_dot_product_attention",
                     scaled_dot_product_attention(heads(2, 4), heads(3, 4), heads(3, 4)),
-                    "scaled_dot_product_attention: q is (1, 2, 4, 8), k (1, 3, 4, 8), v (1, 3, 4, 8); they "
-                    "must be (N,heads,T,width) with k and v alike and equal N, heads and width"),
+                    "scaled_dot_product_attention: q is (1, 2, 4, 8), k (1, 3, 4, 8); the heads of k and v, "
+                    "3, must divide q's, 2"),
       ISKRA_MISUSED("scaled_dot_product_attention",
                     scaled_dot_product_attention(heads(2, 4), heads(2, 4), heads(2, 5)),
                     "scaled_dot_product_attention: q is (1, 2, 4, 8), k (1, 2, 4, 8), v (1, 2, 5, 8); they "
-                    "must be (N,heads,T,width) with k and v alike and equal N, heads and width"),
+                    "must be (N,heads,T,width), (N,KH,TK,width) and (N,KH,TK,any width)"),
       ISKRA_MISUSED("scaled_dot_product_attention",
                     scaled_dot_product_attention(heads(2, 4), heads(2, 4, 6), heads(2, 4, 6)),
                     "scaled_dot_product_attention: q is (1, 2, 4, 8), k (1, 2, 4, 6), v (1, 2, 4, 6); they "
-                    "must be (N,heads,T,width) with k and v alike and equal N, heads and width"),
+                    "must be (N,heads,T,width), (N,KH,TK,width) and (N,KH,TK,any width)"),
       ISKRA_MISUSED("scaled_dot_product_attention",
                     scaled_dot_product_attention(floats({4, 8}), heads(2, 4), heads(2, 4)),
                     "scaled_dot_product_attention: q is (4, 8), k (1, 2, 4, 8), v (1, 2, 4, 8); they must be "
-                    "(N,heads,T,width) with k and v alike and equal N, heads and width"),
+                    "(N,heads,T,width), (N,KH,TK,width) and (N,KH,TK,any width)"),
       ISKRA_MISUSED("scaled_dot_product_attention",
                     scaled_dot_product_attention(heads(2, 4), doubles({1, 2, 4, 8}), heads(2, 4)),
                     "scaled_dot_product_attention: the dtypes f32, f64, f32 differ"),
@@ -117,7 +117,8 @@ std::vector<Misuse> norm_misuses() {
                     "softmax: the input is i64 (2, 3) cpu; convert it to a floating dtype first"),
       ISKRA_MISUSED("softmax", softmax(Tensor()), kUndefined),
       ISKRA_MISUSED("dropout", dropout(floats({2}), 1), "dropout: probability 1.000000 must be in [0, 1)"),
-      ISKRA_MISUSED("dropout", dropout(floats({2}), -0.5), "dropout: probability -0.500000 must be in [0, 1)"),
+      ISKRA_MISUSED("dropout", dropout(floats({2}), -0.5),
+                    "dropout: probability -0.500000 must be in [0, 1)"),
       ISKRA_MISUSED("dropout", dropout(longs({2}), 0.5),
                     "dropout: the input is i64 (2) cpu; convert it to a floating dtype first"),
   };

@@ -42,8 +42,8 @@ void expect_message(const Misuse& misuse) {
 
 std::vector<Misuse> all_misuses() {
   std::vector<Misuse> all;
-  for (auto family : {pointwise_misuses, reduce_misuses, shape_misuses, product_misuses, image_misuses,
-                      row_misuses, tensor_misuses, autograd_misuses}) {
+  for (auto family : {pointwise_misuses, reduce_misuses, shape_misuses, index_misuses, product_misuses,
+                      image_misuses, row_misuses, tensor_misuses, autograd_misuses}) {
     for (Misuse& misuse : family()) all.push_back(std::move(misuse));
   }
   return all;

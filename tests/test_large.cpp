@@ -89,6 +89,17 @@ TEST_F(Large, Cat) {
   expect_marks(cat({x.narrow(0, 0, kBorder - 5), x.narrow(0, kBorder - 5, kCount - kBorder + 5)}, 0));
 }
 
+TEST_F(Large, Indices) {
+  Tensor x = marked(DType::u8);
+  EXPECT_EQ(static_cast<int64_t>(argmax(x).item()), kCount - 1);
+  Tensor places = Tensor::of<int64_t>({kCount - 1, kBorder, 3, kBorder + 1}, {4});
+  for (const Tensor& y : {index_select(x, 0, places), gather(x, 0, places)}) {
+    EXPECT_EQ(y.to(DType::f32).to_vector<float>(), (std::vector<float>{5, 3, 1, 0}));
+  }
+  x = scatter(x, 0, places.narrow(0, 0, 2), Tensor::zeros({2}, {.dtype = DType::u8}));
+  EXPECT_EQ(static_cast<int64_t>(argmax(x).item()), kBorder + 3);
+}
+
 TEST_F(LargeHalf, Conversion) {
   Tensor x = marked(DType::u8).to(DType::bf16);
   EXPECT_GT(x.bytes(), size_t{1} << 32);
@@ -99,6 +110,19 @@ TEST_F(LargeHalf, Conversion) {
 TEST_F(LargeHalf, Pointwise) {
   Tensor x = marked(DType::bf16);
   expect_marks(neg(x), -1);
+}
+
+TEST_F(LargeHalf, Product) {
+  constexpr int64_t kRows = 65536, kColumns = 32773;
+  Tensor a = Tensor::zeros({kRows, 2}, {.dtype = DType::bf16});
+  Tensor b = Tensor::ones({2, kColumns}, {.dtype = DType::bf16});
+  a.narrow(0, kRows - 1, 1).fill(3);
+  b.narrow(1, kColumns - 2, 1).fill(5);
+  Tensor y = matmul(a, b);
+  EXPECT_GT(y.numel(), kBorder);
+  EXPECT_EQ(y.narrow(0, kRows - 1, 1).narrow(1, kColumns - 4, 4).to(DType::f32).to_vector<float>(),
+            (std::vector<float>{6, 6, 30, 6}));
+  EXPECT_EQ(y.narrow(0, kRows - 2, 1).narrow(1, kColumns - 2, 1).item(), 0);
 }
 
 }  // namespace iskra
