@@ -39,9 +39,13 @@ ISKRA_HD inline f16 to_f16(float x) {
   // Below 2^-14: adding 0.5 makes the float unit round at the last bit of a subnormal half.
   uint32_t subnormal =
       __builtin_bit_cast(uint32_t, __builtin_bit_cast(float, magnitude) + 0.5F) - 0x3f000000U;
-  uint32_t y = magnitude < 0x38800000U ? subnormal : normal;
-  y = magnitude >= 0x477ff000U ? 0x7c00U : y;  // 65520 and above round to infinity
-  y = magnitude > 0x7f800000U ? 0x7e00U : y;   // NaN
+  // Masks in place of branches, which compilers thread into jumps and then cannot vectorise.
+  uint32_t tiny = 0U - static_cast<uint32_t>(magnitude < 0x38800000U);
+  uint32_t large = 0U - static_cast<uint32_t>(magnitude >= 0x477ff000U);  // 65520 and above: infinity
+  uint32_t nan = 0U - static_cast<uint32_t>(magnitude > 0x7f800000U);
+  uint32_t y = (subnormal & tiny) | (normal & ~tiny);
+  y = (0x7c00U & large) | (y & ~large);
+  y = (0x7e00U & nan) | (y & ~nan);
   return {static_cast<uint16_t>(sign | y)};
 }
 

@@ -202,5 +202,64 @@ TEST_P(Random, EmptyAndSingle) {
 INSTANTIATE_TEST_SUITE_P(Kernels, Random, ::testing::Values(DType::f32, DType::f64),
                          [](const auto& at) { return std::string(name_of(at.param)); });
 
+// 16-bit numbers are the f32 numbers of the same draw with fewer bits, inside the range, and spread evenly.
+template <class S>
+void check_half_draws(double step) {
+  const int64_t n = 100003;
+  const RngKey key{.seed = 3, .place = 4};
+  std::vector<S> drawn(static_cast<size_t>(n));
+  std::vector<float> wide(drawn.size()), exact(drawn.size());
+  const MutView half{drawn.data(), dtype_of<S>, {n}, {1}}, as_float{wide.data(), DType::f32, {n}, {1}};
+  const MutView f32{exact.data(), DType::f32, {n}, {1}};
+  random_uniform(Cpu{.threads = 3}, half, 0, 1, key);
+  random_uniform(Cpu{}, f32, 0, 1, key);
+  copy(Cpu{}, half, as_float);
+  for (size_t i = 0; i < wide.size(); ++i)
+    ASSERT_EQ(static_cast<double>(wide[i]), std::floor(static_cast<double>(exact[i]) / step) * step) << i;
+  random_uniform(Cpu{}, half, -3, 5, key);
+  copy(Cpu{}, half, as_float);
+  for (float u : wide) ASSERT_TRUE(u >= -3.0F && u < 5.0F) << u;
+  random_normal(Cpu{.threads = 2}, half, 1, 2, 0, key);
+  random_normal(Cpu{}, f32, 1, 2, 0, key);
+  copy(Cpu{}, half, as_float);
+  std::vector<S> rounded(drawn.size());
+  copy(Cpu{}, f32, MutView{rounded.data(), dtype_of<S>, {n}, {1}});
+  for (size_t i = 0; i < rounded.size(); ++i) ASSERT_EQ(drawn[i].bits, rounded[i].bits) << i;
+}
+
+TEST(Random, HalvesAreDrawnInF32) {
+  check_half_draws<bf16>(0x1p-8);
+  check_half_draws<f16>(0x1p-11);
+}
+
+TEST(Random, BernoulliComesAsOftenAsAsked) {
+  const int64_t n = 90000;
+  for (float p : {0.0F, 0.25F, 1.0F}) {
+    std::vector<float> chance(static_cast<size_t>(n), p);
+    std::vector<uint8_t> once(chance.size()), again(chance.size());
+    const View chances{chance.data(), DType::f32, {n}, {1}};
+    const RngKey key{.seed = 5, .place = 6};
+    random_bernoulli(Cpu{}, chances, key, MutView{once.data(), DType::boolean, {n}, {1}});
+    random_bernoulli(Cpu{.threads = 3}, chances, key, MutView{again.data(), DType::boolean, {n}, {1}});
+    EXPECT_EQ(once, again);
+    const double share =
+        static_cast<double>(std::count(once.begin(), once.end(), 1)) / static_cast<double>(n);
+    EXPECT_NEAR(share, static_cast<double>(p),
+                5 * std::sqrt(0.25 * 0.75 / static_cast<double>(n)) * (p > 0 && p < 1));
+  }
+}
+
+TEST(Random, IntegersFillTheirRangeEvenly) {
+  const int64_t n = 70000, range = 7;
+  std::vector<int64_t> once(static_cast<size_t>(n)), again(once.size());
+  random_integers(Cpu{}, MutView{once.data(), DType::i64, {n}, {1}}, -3, range, {.seed = 7});
+  random_integers(Cpu{.threads = 2}, MutView{again.data(), DType::i64, {n}, {1}}, -3, range, {.seed = 7});
+  EXPECT_EQ(once, again);
+  for (int64_t value = -3; value < 4; ++value)
+    EXPECT_NEAR(static_cast<double>(std::count(once.begin(), once.end(), value)), 10000, 5 * 93) << value;
+  EXPECT_EQ(*std::min_element(once.begin(), once.end()), -3);
+  EXPECT_EQ(*std::max_element(once.begin(), once.end()), 3);
+}
+
 }  // namespace
 }  // namespace iskra::kernels::testing
