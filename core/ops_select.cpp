@@ -43,7 +43,7 @@ Tensor where_named(const char* name, const Tensor& mask, const Tensor& a, const 
   Tensor left = a.to(dtype), right = b.to(dtype);
   const bool needed = recording({&left, &right});
   return record(name, chosen(mask, left, right, shape), {left, right},
-                [name, mask = save_if(needed, mask), a_shape = a.shape(), b_shape = b.shape()](
+                [mask = save_if(needed, mask), a_shape = a.shape(), b_shape = b.shape()](
                     const Tensor& dy, Wanted wanted, Sinks& to) {
                   Tensor zero = Tensor::zeros({}, {.dtype = dy.dtype(), .device = dy.device()});
                   if (wanted[0]) to.give(0, sum_to(chosen(mask, dy, zero, dy.shape()), a_shape));
