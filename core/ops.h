@@ -49,17 +49,37 @@ Tensor sum_to(const Tensor& x, const Shape& shape, Caller caller = Caller::curre
 
 // --- products
 // ------------------------------------------------------------------------------------------------------
-/// a (...,M,K) times b (...,K,N); leading axes broadcast; transposed views cost nothing.
+/// What linear and conv2d do in the pass that makes their sums, with one rounding: y = activation(sums + bias) +
+/// residual. For the backward pass ReLU without a residual keeps y, any other activation sums + bias.
+using kernels::Activation;  // none, relu, gelu (by erf)
+struct FusedOptions {
+  Activation activation = Activation::none;
+  Tensor residual = {};  ///< of the result's shape and dtype
+};
+/// a (...,M,K) times b (...,K,N); leading axes broadcast; transposed views cost nothing. A vector is a row on
+/// the left, a column on the right, and that axis is not in the result.
 Tensor matmul(const Tensor& a, const Tensor& b, Caller caller = Caller::current());
 /// x (...,C) times weight (K,C) transposed, plus bias (K) or nothing: (...,K).
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const FusedOptions& then = {},
               Caller caller = Caller::current());
 
 // --- neural-network ops
 // --------------------------------------------------------------------------------------------
 /// x (N,C,H,W), weight (K,C/groups,R,S), bias (K) or nothing: (N,K,OH,OW), channels-last in memory.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
-              const Conv2dOptions& options = {}, Caller caller = Caller::current());
+              const Conv2dOptions& options = {}, const FusedOptions& then = {},
+              Caller caller = Caller::current());
+struct ConvTranspose2dOptions {
+  int64_t stride[2] = {1, 1};
+  int64_t padding[2] = {0, 0};
+  int64_t output_padding[2] = {0, 0};  ///< less than the stride
+  int64_t dilation[2] = {1, 1};
+  int64_t groups = 1;
+};
+/// The data gradient of conv2d as an op: x (N,C,H,W), weight (C,K/groups,R,S), bias (K) or nothing: (N,K,OH,OW)
+/// with OH = (H-1) * stride - 2 * padding + dilation * (R-1) + output_padding + 1.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTranspose2dOptions& options = {}, Caller caller = Caller::current());
 /// x (N,C,H,W); gradients go to the first largest element of each window.
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options = {}, Caller caller = Caller::current());
 /// Over the last `axes` axes of x (0: as many as weight or bias has, else one); weight and bias have their

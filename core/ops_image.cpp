@@ -1,4 +1,5 @@
 // Ops on images: (N,C,H,W) in shape, channels-last in memory.
+#include <iskra/core/fused.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/tensor_impl.h>
@@ -47,18 +48,23 @@ Shape conv_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Con
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options,
-              Caller caller) {
+              const FusedOptions& then, Caller caller) {
   detail::OpScope scope("conv2d", caller);
-  Tensor y = Tensor::empty(conv_shape(x, weight, bias, options), image_options(x));
+  Shape shape = conv_shape(x, weight, bias, options);
+  detail::FusedPass pass("conv2d", then, shape, x, recording({&x, &weight, &bias, &then.residual}),
+                         Layout::channels_last);
+  Tensor y = Tensor::empty(shape, image_options(x));
   Tensor x1 = x.detach().contiguous(Layout::channels_last);
   Tensor w1 = weight.detach().contiguous();
   Tensor b1 = bias.defined() ? bias.detach().contiguous() : Tensor();
   launch(x.device(),
-         [&](auto on) { kernels::conv2d(on, options, x1.view(), w1.view(), {.bias = view_or_none(b1)}, y.mut()); });
-  return record("conv2d", y, {x, weight, bias},
-                [options, x_shape = x.shape(), x = save_if(weight.requires_grad(), x1),
+         [&](auto on) { kernels::conv2d(on, options, x1.view(), w1.view(), pass.epilogue(b1), y.mut()); });
+  return record("conv2d", y, {x, weight, bias, then.residual},
+                [options, pass = pass.saved(y), x_shape = x.shape(), x = save_if(weight.requires_grad(), x1),
                  w = save_if(x.requires_grad(), w1)](const Tensor& grad, Wanted wanted, Sinks& to) {
-                  Tensor dy = grad.contiguous(Layout::channels_last);
+                  if (wanted[3]) to.give(3, grad);
+                  if (!wanted[0] && !wanted[1] && !wanted[2]) return;
+                  Tensor dy = pass.through_activation(grad).contiguous(Layout::channels_last);
                   if (wanted[0]) {
                     Tensor dx = Tensor::empty(x_shape, image_options(dy));
                     launch(dy.device(), [&](auto on) {
@@ -66,18 +72,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                     });
                     to.give(0, dx);
                   }
-                  if (wanted[1]) {
-                    Sink dw = to.accumulate(1);
-                    Sink db = wanted[2] ? to.accumulate(2) : Sink{};
-                    detail::into_row_major(dw, [&](const Sink& sink) {
-                      launch(dy.device(), [&](auto on) {
-                        kernels::conv2d_backward_weight(on, options, x.view(), dy.view(), sink.into.mut(),
-                                                        mut_or_none(db.into), sink.beta, db.beta);
-                      });
-                    });
-                  } else if (wanted[2]) {
-                    to.give(2, sum(dy, {0, 2, 3}));
-                  }
+                  if (!wanted[1] && !wanted[2]) return;
+                  Sink dw = wanted[1] ? to.accumulate(1) : Sink{}, db = wanted[2] ? to.accumulate(2) : Sink{};
+                  detail::conv_weight_gradients(options, x, dy, dw, db);
                 });
 }
 

@@ -34,6 +34,12 @@ std::vector<Misuse> image_misuses() {
       ISKRA_MISUSED("conv2d", conv2d(floats({1, 1, 8, 8}), floats({4, 1, 3, 3}), doubles({4})),
                     "conv2d: the bias is f64 (4) cpu, the weight f32 (4, 1, 3, 3) cpu; the bias must have "
                     "one value per output channel"),
+      ISKRA_MISUSED("conv_transpose2d", conv_transpose2d(floats({1, 3, 8, 8}), floats({4, 2, 3, 3})),
+                    "conv_transpose2d: the input has 3 channels, the weight takes 4"),
+      ISKRA_MISUSED(
+          "conv_transpose2d",
+          conv_transpose2d(floats({1, 3, 8, 8}), floats({3, 2, 3, 3}), {}, {.output_padding = {1, 0}}),
+          "conv_transpose2d: output_padding 1 must be at least 0 and less than the stride 1"),
       ISKRA_MISUSED("conv2d", conv2d(Tensor(), floats({4, 1, 3, 3})), kUndefined),
       ISKRA_MISUSED("max_pool2d", max_pool2d(floats({8, 8})),
                     "max_pool2d: the input is f32 (8, 8) cpu; it must be floating (N,C,H,W)"),

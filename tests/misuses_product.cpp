@@ -8,12 +8,12 @@ std::vector<Misuse> product_misuses() {
       ISKRA_MISUSED("matmul", matmul(floats({2, 3}), floats({4, 5})),
                     "matmul: the shapes are (2, 3) and (4, 5); the last axis of the first must equal the "
                     "last but one of the second"),
-      ISKRA_MISUSED(
-          "matmul", matmul(floats({3}), floats({3, 4})),
-          "matmul: the shapes are (3) and (3, 4); both need two axes or more, use unsqueeze on a vector"),
-      ISKRA_MISUSED(
-          "matmul", matmul(floats({2, 3}), floats({3})),
-          "matmul: the shapes are (2, 3) and (3); both need two axes or more, use unsqueeze on a vector"),
+      ISKRA_MISUSED("matmul", matmul(floats({}), floats({3, 4})),
+                    "matmul: the shapes are () and (3, 4); both need an axis or more, use mul with a number"),
+      ISKRA_MISUSED("matmul", matmul(floats({2, 3}), floats({4})),
+                    "matmul: the shapes are (2, 3) and (4); the last axis of the first must equal the last "
+                    "but one of the "
+                    "second"),
       ISKRA_MISUSED("matmul", matmul(floats({2, 3, 4}), floats({5, 4, 3})),
                     "matmul: shapes (2) and (5) do not broadcast: sizes 2 and 5 at dimension -1 must be "
                     "equal, or one of them 1"),
@@ -40,6 +40,8 @@ std::vector<Misuse> product_misuses() {
       ISKRA_MISUSED("linear", linear(floats({2, 3}), floats({5, 3}), doubles({5})),
                     "linear: the bias is f64 (5) cpu, the weight f32 (5, 3) cpu; the bias must have one "
                     "value per output"),
+      ISKRA_MISUSED("linear", linear(floats({2, 3}), floats({5, 3}), {}, {.residual = floats({2, 3})}),
+                    "linear: the residual is f32 (2, 3) cpu, the result f32 (2, 5) on cpu; they must agree"),
       ISKRA_MISUSED("linear", linear(floats({2, 3}), Tensor()), kUndefined),
   };
 }

@@ -16,7 +16,7 @@ const std::set<std::string> kWithoutHalf = {
     "sum", "mean", "sum_to",
     "expand", "repeat", "take_along", "where", "masked_fill",  // their gradients are sums
     "split", "chunk", "sort", "topk",                          // several outputs: the test sums
-    "matmul", "linear",
+    "matmul",  // of broadcast operands: their gradients are sums
     "max_pool2d",
     "softmax",
     "cross_entropy",
@@ -187,5 +187,12 @@ DType dtype_named(const std::string& name) {
 }
 
 Tensor nothing_or(const Tensors& x, size_t i) { return i < x.size() ? x[i] : Tensor(); }
+FusedOptions fused(const Tensors& x, size_t i, const Json& at) {
+  const std::string name = at.value("activation", "none");
+  const auto activation = name == "relu"   ? Activation::relu
+                          : name == "gelu" ? Activation::gelu
+                                           : Activation::none;
+  return {.activation = activation, .residual = nothing_or(x, i)};
+}
 
 }  // namespace iskra::testing

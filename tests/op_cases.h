@@ -199,6 +199,8 @@ std::vector<int> ints_of(const Json& list);
 DType dtype_named(const std::string& name);
 /// x[i], or an undefined tensor when the row has fewer inputs.
 Tensor nothing_or(const Tensors& x, size_t i);
+/// The attribute "activation", and input i as the residual if there is one.
+FusedOptions fused(const Tensors& x, size_t i, const Json& at);
 /// Two numbers into options such as Conv2dOptions::stride, when the attribute is there.
 template <class Options>
 void read_pair(const Json& at, const char* name, Options& into) {

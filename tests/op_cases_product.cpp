@@ -33,6 +33,11 @@ void add_matmul(OpTable& table) {
       .row("transposed_b", {normal({9, 11}), normal({5, 11})}, {{"transpose_b", true}})
       .row("transposed_both", {normal({9, 11}), normal({5, 9})},
            {{"transpose_a", true}, {"transpose_b", true}})
+      .row("vectors", {normal({17}), normal({17})})
+      .row("vector_matrix", {normal({5}), normal({5, 6})})
+      .row("matrix_vector", {normal({4, 5}), normal({5})})
+      .row("vector_batch", {normal({5}), normal({3, 5, 6})})
+      .row("batch_vector", {normal({2, 3, 4, 5}), normal({5})})
       .row("batched", {normal({2, 3, 4, 5}), normal({2, 3, 5, 6})})
       .row("batched_transposed", {normal({3, 4, 5}), normal({3, 6, 5})}, {{"transpose_b", true}})
       .row("shared_right", {normal({2, 3, 4, 5}), normal({5, 6})})
@@ -49,18 +54,30 @@ void add_matmul(OpTable& table) {
 void add_linear(OpTable& table) {
   table
       .op(
-          "linear", [](const Tensors& x, const Json&) { return linear(x[0], x[1], nothing_or(x, 2)); },
+          "linear",
+          [](const Tensors& x, const Json& at) {
+            return linear(x[0], x[1], nothing_or(x, 2), fused(x, 3, at));
+          },
           product_flops)
       .row("plain", {normal({6, 5}), normal({4, 5}), normal({4})})
       .row("no_bias", {normal({6, 5}), normal({4, 5})})
       .row("tokens", {normal({2, 3, 5}), normal({7, 5}), normal({7})})
       .row("primes", {normal({29, 37}), normal({41, 37}), normal({41})})
+      .row("relu", {normal({6, 5}), normal({4, 5}), normal({4})}, {{"activation", "relu"}})
+      .row("gelu", {normal({3, 7, 5}), normal({9, 5}), normal({9})}, {{"activation", "gelu"}})
+      .row("residual", {normal({6, 5}), normal({4, 5}), normal({4}), normal({6, 4})})
+      .row("relu_residual", {normal({6, 5}), normal({4, 5}), normal({4}), normal({6, 4})},
+           {{"activation", "relu"}})
+      .row("gelu_residual", {normal({2, 3, 5}), normal({4, 5}), normal({4}), normal({2, 3, 4})},
+           {{"activation", "gelu"}})
       .row("vector", {normal({5}), normal({4, 5}), normal({4})})
       .row("one_output", {normal({6, 5}), normal({1, 5}), normal({1})})
       .row("no_rows", {normal({0, 5}), normal({4, 5}), normal({4})})
       .bench("mini", {normal({64, 49, 64}), normal({192, 64}), normal({192})})
       .bench("vit_b_qkv", {normal({8, 197, 768}), normal({2304, 768}), normal({2304})})
       .bench("vit_b_fc1", {normal({8, 197, 768}), normal({3072, 768}), normal({3072})})
+      .bench("vit_b_fc1_gelu", {normal({8, 197, 768}), normal({3072, 768}), normal({3072})},
+             {{"activation", "gelu"}})
       .bench("vit_b_fc2", {normal({8, 197, 3072}), normal({768, 3072}), normal({768})})
       .bench("vgg16_head", {normal({8, 25088}), normal({512, 25088}), normal({512})});
 }

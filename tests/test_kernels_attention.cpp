@@ -159,6 +159,61 @@ TEST_P(Attention, BitsDoNotDependOnThreads) {
   }
 }
 
+// Dropping is linear once the elements are fixed: with v the identity o is drop(P) itself, and the gradients
+// are those of o = drop(P) v, so <do, do/dv> has to agree with forward passes on shifted values.
+TEST_P(Attention, DroppedElementsAreTheSameForwardAndBackward) {
+  const Case c{2, 2, 9, 7, 7, 0.5};
+  const double p = 0.4;
+  Data x = make(c, &contiguous_strides), plain = make(c, &contiguous_strides);
+  for (int64_t i = 0; i < x.v.numel(); ++i) x.v.set(i, i / c.hd % c.tk == i % c.hd ? 1 : 0);
+  HeapScratch scratch;
+  const Cpu on{2, GetParam().provider, &scratch};
+  const kernels::Attention keep{.scale = c.scale};
+  const kernels::Attention drop{
+      .scale = c.scale, .dropout = static_cast<float>(p), .key = {.seed = 3, .place = 5}};
+  attention(on, keep, x.q.view(), x.k.view(), x.v.view(), plain.o.view(), plain.lse.view());
+  attention(on, drop, x.q.view(), x.k.view(), x.v.view(), x.o.view(), x.lse.view());
+  expect_same_bits(plain.lse, x.lse, "lse is of what was there before dropping");
+  int64_t dropped = 0;
+  for (int64_t i = 0; i < x.o.numel(); ++i) {
+    if (x.o.get(i) == 0)
+      ++dropped;
+    else
+      EXPECT_NEAR(x.o.get(i), plain.o.get(i) / (1 - p), 0.01 + GetParam().eps());
+  }
+  EXPECT_NEAR(static_cast<double>(dropped) / static_cast<double>(x.o.numel()), p, 0.12);
+  attention_backward(on, drop, x.q.view(), x.k.view(), x.v.view(), x.o.view(), x.lse.view(), x.d_o.view(),
+                     x.dq.view(), x.dk.view(), x.dv.view());
+  // dv (TK,HD) = drop(P)^T do, with drop(P) read off o.
+  for (int64_t item = 0; item < c.n * c.heads; ++item)
+    for (int64_t j = 0; j < c.tk; ++j)
+      for (int64_t d = 0; d < c.hd; ++d) {
+        double want = 0;
+        for (int64_t i = 0; i < c.t; ++i)
+          want += x.o.get((item * c.t + i) * c.hd + j) * x.d_o.get((item * c.t + i) * c.hd + d);
+        EXPECT_NEAR(x.dv.get((item * c.tk + j) * c.hd + d), want, 0.05 * (1 + std::abs(want)));
+      }
+}
+
+TEST_P(Attention, AQueryThatSeesNothingGivesZeros) {
+  const Case c{1, 2, 5, 6, 4, 0.5};
+  Data x = make(c, &contiguous_strides);
+  Array mask = Array::random(x.lse.dtype(), {1, 2, 5, 6}, 9);
+  for (int64_t j = 0; j < 6; ++j) mask.set(2 * 6 + j, -std::numeric_limits<double>::infinity());
+  HeapScratch scratch;
+  const Cpu on{1, GetParam().provider, &scratch};
+  const kernels::Attention at{.scale = c.scale, .mask = mask.view()};
+  attention(on, at, x.q.view(), x.k.view(), x.v.view(), x.o.view(), x.lse.view());
+  attention_backward(on, at, x.q.view(), x.k.view(), x.v.view(), x.o.view(), x.lse.view(), x.d_o.view(),
+                     x.dq.view(), x.dk.view(), x.dv.view());
+  for (int64_t d = 0; d < c.hd; ++d) {
+    EXPECT_EQ(x.o.get(2 * c.hd + d), 0);
+    EXPECT_EQ(x.dq.get(2 * c.hd + d), 0);
+  }
+  for (int64_t i = 0; i < x.dk.numel(); ++i)
+    EXPECT_TRUE(std::isfinite(x.dk.get(i)) && std::isfinite(x.dv.get(i)));
+}
+
 TEST_P(Attention, SaysWhatIsWrong) {
   const DType type = GetParam().dtype;
   const Array q = Array::random(type, {1, 1, 2, 4}, {8, 8, 1, 2}, 1),

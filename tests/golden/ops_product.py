@@ -1,7 +1,7 @@
 """Matrix products."""
 import torch.nn.functional as F
 
-from twins import optional
+from twins import fused, optional
 
 
 def matmul(a, b, at):
@@ -11,8 +11,8 @@ def matmul(a, b, at):
 
 
 def linear(x, weight, *rest):
-    bias, _ = optional(rest, 1)
-    return F.linear(x, weight, bias)
+    bias, residual, at = optional(rest, 2)
+    return fused(F.linear(x, weight, bias), residual, at)
 
 
 OPS = {"matmul": matmul, "linear": linear}

@@ -14,3 +14,10 @@ def optional(rest, count):
     """`count` optional inputs (None where the row has none) and the attributes."""
     *given, at = rest
     return (*given, *[None] * (count - len(given)), at)
+
+
+def fused(y, residual, at):
+    """What a product or convolution does in its own pass."""
+    activation = {"relu": torch.relu, "gelu": torch.nn.functional.gelu}.get(at.get("activation"))
+    y = activation(y) if activation else y
+    return y if residual is None else y + residual
