@@ -98,18 +98,38 @@ class Scan {
     groups(begin, end, [&](const int64_t* offset, const int64_t* step, int64_t column, int64_t n) {
       Sum sum[kWidth] = {};
       if (start != nullptr) std::copy_n(start + column, n, sum);
-      // Along the line where it lies densely, else all columns of the group at once.
-      const int64_t together = lines_.along[1] == 1 ? 1 : n;
-      for (int64_t c0 = 0; c0 < n; c0 += together)
-        for (int64_t i = first; i < last; ++i) {
-          const X* x = x_ + offset[0] + place(i) * lines_.along[0];
-          Y* y = y_ + offset[1] + place(i) * lines_.along[1];
-          for (int64_t c = c0; c < c0 + together; ++c) {
-            sum[c] += value(x[c * step[0]]);
-            put(sum[c], y[c * step[1]]);
-          }
+      // Along the lines where they lie densely, four at a time, else all columns of the group at once.
+      if (lines_.along[1] == 1) {
+        int64_t c = 0;
+        for (; c + 4 <= n; c += 4) along<4>(offset, step, c, first, last, sum);
+        for (; c < n; ++c) along<1>(offset, step, c, first, last, sum);
+        return;
+      }
+      for (int64_t i = first; i < last; ++i) {
+        const X* x = x_ + offset[0] + place(i) * lines_.along[0];
+        Y* y = y_ + offset[1] + place(i) * lines_.along[1];
+        for (int64_t c = 0; c < n; ++c) {
+          sum[c] += value(x[c * step[0]]);
+          put(sum[c], y[c * step[1]]);
         }
+      }
     });
+  }
+
+  // kCount lines from column c on, their sums in registers.
+  template <int kCount>
+  void along(const int64_t* offset, const int64_t* step, int64_t c, int64_t first, int64_t last,
+             const Sum* start) const {
+    Sum sum[kCount];
+    for (int j = 0; j < kCount; ++j) sum[j] = start[c + j];
+    for (int64_t i = first; i < last; ++i) {
+      const X* x = x_ + offset[0] + place(i) * lines_.along[0];
+      Y* y = y_ + offset[1] + place(i) * lines_.along[1];
+      for (int j = 0; j < kCount; ++j) {
+        sum[j] += value(x[(c + j) * step[0]]);
+        put(sum[j], y[(c + j) * step[1]]);
+      }
+    }
   }
 
   const X* x_;
