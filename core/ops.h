@@ -11,6 +11,7 @@ namespace iskra {
 
 using Conv2dOptions = kernels::Conv2d;
 using Pool2dOptions = kernels::Pool2d;
+using Reduction = kernels::Reduction;
 
 // --- pointwise: neg exp log sqrt square tanh sigmoid relu gelu(x); add sub mul div(a, b)
 // ---------------------------
@@ -107,7 +108,10 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight = {}, co
 /// Each channel of each sample of x (N,C,...). Ulyanov, Vedaldi & Lempitsky 2016.
 Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
                      Caller caller = Caller::current());
+/// exp(x) / sum(exp(x)) along one axis, any dense memory layout without a copy.
 Tensor softmax(const Tensor& x, int axis = -1, Caller caller = Caller::current());
+/// x - log(sum(exp(x))) along one axis.
+Tensor log_softmax(const Tensor& x, int axis = -1, Caller caller = Caller::current());
 struct AttentionOptions {
   /// Broadcasts to (N,NH,T,TK): floating, added to the scaled scores; or bool, true where a key is seen. Takes
   /// no gradient.
@@ -124,15 +128,66 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
 /// The same on packed qkv (N,T,3C), rows [q|k|v] and head-major inside, as timm packs it: (N,T,C).
 Tensor packed_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& options = {},
                         Caller caller = Caller::current());
-/// Mean over rows of the cross-entropy of logits (M,C) with labels i64 (M) in [0,C). `smoothing` in [0,1)
-/// mixes in the uniform distribution.
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing = 0,
-                     Caller caller = Caller::current());
 /// Zeroes elements with probability p and scales the others by 1/(1-p). Draws from the ambient RngScope. p 0:
 /// itself.
 Tensor dropout(const Tensor& x, double p, Caller caller = Caller::current());
 /// Pictures u8 (N,H,W,C) to floating (N,C,H,W), channels-last: (x/255 - mean[c]) / std[c]. No gradient.
 Tensor normalize_images(const Tensor& pictures, const std::vector<float>& mean, const std::vector<float>& std,
                         DType dtype = DType::f32, Caller caller = Caller::current());
+
+// --- losses. Mean over all elements or rows by default
+// ---------------------------------------------------------------------------------------------
+struct CrossEntropyOptions {
+  double smoothing = 0;         ///< in [0,1): share of the uniform distribution in the wanted one
+  int64_t ignore_index = -100;  ///< rows with this label count nothing
+  Tensor weight = {};           ///< (C), of the classes; the mean is then weighted, too
+  Reduction reduction = Reduction::mean;
+};
+/// Of logits (M,C) or (N,C,...) and labels i64 (M) or (N,...) in [0,C), or distributions of the logits' shape
+/// and dtype. The mean is over the labels that count. Reduction none gives a loss per label.
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options = {},
+                     Caller caller = Caller::current());
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, double smoothing,
+                     Caller caller = Caller::current());
+struct NllLossOptions {
+  int64_t ignore_index = -100;
+  Tensor weight = {};
+  Reduction reduction = Reduction::mean;
+};
+/// The same of logarithms of probabilities, as log_softmax gives them, and labels.
+Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels, const NllLossOptions& options = {},
+                Caller caller = Caller::current());
+struct BinaryCrossEntropyOptions {
+  Tensor weight = {};      ///< of the elements; broadcasts to the input
+  Tensor pos_weight = {};  ///< of the positive targets; broadcasts to the input
+  Reduction reduction = Reduction::mean;
+};
+/// -(pos_weight * t * log(sigmoid(x)) + (1 - t) * log(1 - sigmoid(x))) * weight of logits x and targets t.
+Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
+                                        const BinaryCrossEntropyOptions& options = {},
+                                        Caller caller = Caller::current());
+/// (x - t)^2, for x and t of one shape and dtype, like the losses below.
+Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::mean,
+                Caller caller = Caller::current());
+/// |x - t|.
+Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::mean,
+               Caller caller = Caller::current());
+/// (x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2. Girshick 2015.
+Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, double beta = 1,
+                      Reduction reduction = Reduction::mean, Caller caller = Caller::current());
+/// (x - t)^2 / 2 where |x - t| <= delta, else delta * (|x - t| - delta / 2). Huber 1964.
+Tensor huber_loss(const Tensor& x, const Tensor& target, double delta = 1,
+                  Reduction reduction = Reduction::mean, Caller caller = Caller::current());
+struct KlDivOptions {
+  bool log_target = false;  ///< the target holds logarithms, too
+  Reduction reduction = Reduction::mean;
+};
+/// t * (log t - x) of logarithms of probabilities x; nothing where t is 0. Sum and division by the number of
+/// rows give the divergence itself.
+Tensor kl_div(const Tensor& x, const Tensor& target, const KlDivOptions& options = {},
+              Caller caller = Caller::current());
+/// a.b / (max(|a|, eps) max(|b|, eps)) along one axis, for a and b of one shape and dtype.
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis = 1, double eps = 1e-8,
+                         Caller caller = Caller::current());
 
 }  // namespace iskra

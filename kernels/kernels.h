@@ -10,6 +10,7 @@
 #pragma once
 
 #include <iskra/kernels/base.h>
+#include <iskra/kernels/loss_list.h>
 #include <iskra/kernels/pointwise_list.h>
 
 namespace iskra::kernels {
@@ -49,12 +50,20 @@ void normalize_images(Cuda on, View x, const float* mean, const float* std, MutV
 // over every axis where y's size is 1 and x's is not (same rank); any strides of x.
 void reduce_sum(Cpu on, View x, MutView y, double scale);
 void reduce_sum(Cuda on, View x, MutView y, double scale);
-// Row-wise over the last axis of dense x (R,C).
+
+// --- softmax (softmax.cpp)
+// ---------------------------------------------------------------------------------------- Along the middle
+// axis of dense x (O,L,I).
 void softmax(Cpu on, View x, MutView y);
 void softmax(Cuda on, View x, MutView y);
 // dx = y * (dy - sum(dy * y)).
 void softmax_backward(Cpu on, View y, View dy, MutView dx);
 void softmax_backward(Cuda on, View y, View dy, MutView dx);
+void log_softmax(Cpu on, View x, MutView y);
+void log_softmax(Cuda on, View x, MutView y);
+// dx = dy - exp(y) * sum(dy).
+void log_softmax_backward(Cpu on, View y, View dy, MutView dx);
+void log_softmax_backward(Cuda on, View y, View dy, MutView dx);
 
 // --- indices (index.cpp, select.cpp)
 // ----------------------------------------------------------------------------------------- Indices are i64
@@ -115,16 +124,45 @@ void cumsum(Cpu on, View x, int axis, bool reverse, MutView y);
 void cumsum(Cuda on, View x, int axis, bool reverse, MutView y);
 
 // --- losses (loss.cpp)
-// -------------------------------------------------------------------------------------------- Dense logits
-// (R,C), labels i64 (R) in [0, C): loss () = mean over rows of -sum_c q_c log softmax(logits)_c with q = (1 -
-// smoothing) * onehot + smoothing / C; lse (R) = log sum exp of each row, saved for backward.
-void cross_entropy(Cpu on, View logits, View labels, float smoothing, MutView loss, MutView lse);
-void cross_entropy(Cuda on, View logits, View labels, float smoothing, MutView loss, MutView lse);
-// dlogits = dloss / R * (softmax(logits) - q); dloss () lies on the device.
-void cross_entropy_backward(Cpu on, View logits, View labels, View lse, float smoothing, View dloss,
-                            MutView dlogits);
-void cross_entropy_backward(Cuda on, View logits, View labels, View lse, float smoothing, View dloss,
-                            MutView dlogits);
+// -------------------------------------------------------------------------------------------- A loss is of
+// x's dtype: () for mean and sum, or one for each row or element.
+struct CrossEntropy {
+  double smoothing = 0;         ///< share of the uniform distribution in the wanted one
+  int64_t ignore_index = -100;  ///< rows with this label count nothing
+  Reduction reduction = Reduction::mean;
+};
+// Dense logits (R,C); target: labels i64 (R) in [0, C), or distributions (R,C) of the logits' dtype; weight
+// (C) of the classes, or undefined. loss of a row = -sum_c weight_c q_c log softmax(logits)_c, q = (1 -
+// smoothing)
+// * target + smoothing / C; lse (R) = log sum exp of each row; total () = what the mean divides by, the
+// weights of the labels or the number of rows. With lse undefined the logits are logarithms already.
+void cross_entropy(Cpu on, const CrossEntropy& at, View logits, View target, View weight, MutView loss,
+                   MutView lse, MutView total);
+void cross_entropy(Cuda on, const CrossEntropy& at, View logits, View target, View weight, MutView loss,
+                   MutView lse, MutView total);
+// An undefined gradient is skipped; dtarget is of distributions.
+void cross_entropy_backward(Cpu on, const CrossEntropy& at, View logits, View target, View weight, View lse,
+                            View total, View dloss, MutView dlogits, MutView dtarget);
+void cross_entropy_backward(Cuda on, const CrossEntropy& at, View logits, View target, View weight, View lse,
+                            View total, View dloss, MutView dlogits, MutView dtarget);
+// Dense, of one shape and strides. Undefined weights are ones; pos_weight is read by bce_with_logits alone.
+struct PairLossInputs {
+  View x, target;
+  View weight, pos_weight;
+};
+void pair_loss(Cpu on, PairLoss kind, double parameter, Reduction reduction, const PairLossInputs& in,
+               MutView loss);
+void pair_loss(Cuda on, PairLoss kind, double parameter, Reduction reduction, const PairLossInputs& in,
+               MutView loss);
+void pair_loss_backward(Cpu on, PairLoss kind, double parameter, Reduction reduction,
+                        const PairLossInputs& in, View dloss, MutView dx, MutView dtarget);
+void pair_loss_backward(Cuda on, PairLoss kind, double parameter, Reduction reduction,
+                        const PairLossInputs& in, View dloss, MutView dx, MutView dtarget);
+// Dense a and b (R,C): y (R) = a.b / (max(|a|, eps) max(|b|, eps)).
+void cosine_similarity(Cpu on, View a, View b, double eps, MutView y);
+void cosine_similarity(Cuda on, View a, View b, double eps, MutView y);
+void cosine_similarity_backward(Cpu on, View a, View b, double eps, View dy, MutView da, MutView db);
+void cosine_similarity_backward(Cuda on, View a, View b, double eps, View dy, MutView da, MutView db);
 
 // --- norms over rows (norm.cpp)
 // ---------------------------------------------------------------------------------- Dense x (R,C), weight

@@ -1,4 +1,4 @@
-// Sums over any axes, and arg max and softmax over rows.
+// Sums over any axes.
 //
 // A sum is a matrix of M kept by N reduced elements, each side with axes of any strides. N is cut into chunks
 // by shape alone; each chunk is summed by halving down to blocks (error grows with log N), and the chunks'
@@ -129,21 +129,6 @@ void reduce_sum(Cpu on, View x, MutView y, double scale) {
     Sum<float>(x, kept, reduced)(on, y, static_cast<float>(scale));
   else
     Sum<double>(x, kept, reduced)(on, y, scale);
-}
-
-void softmax(Cpu on, View x, MutView y) {
-  auto body = table().softmax[real_type_index(x.dtype, "softmax")];
-  const int64_t cols = x.shape.back();
-  for_rows(on, row_count(x.shape), cols,
-           [&](int64_t row, int64_t rows) { body(at(x, row * cols), rows, cols, at(y, row * cols)); });
-}
-
-void softmax_backward(Cpu on, View y, View dy, MutView dx) {
-  auto body = table().softmax_backward[real_type_index(y.dtype, "softmax_backward")];
-  const int64_t cols = y.shape.back();
-  for_rows(on, row_count(y.shape), cols, [&](int64_t row, int64_t rows) {
-    body(at(y, row * cols), at(dy, row * cols), rows, cols, at(dx, row * cols));
-  });
 }
 
 }  // namespace iskra::kernels

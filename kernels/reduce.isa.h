@@ -14,13 +14,6 @@ struct ReduceTable {
   /// sum[c] += x[r * row_stride + c * col_stride] over r.
   void (*add_rows[2])(const void* x, int64_t row_stride, int64_t rows, int64_t col_stride, int64_t cols,
                       void* sum);
-  void (*softmax[2])(const void* x, int64_t rows, int64_t cols, void* y);
-  void (*softmax_backward[2])(const void* y, const void* dy, int64_t rows, int64_t cols, void* dx);
-  /// lse (rows), sum (rows): log sum exp of each row, and the sum of its elements.
-  void (*row_lse[2])(const void* x, int64_t rows, int64_t cols, void* lse, void* sum);
-  /// dx = scale * (exp(x - lse) - off), lse (rows).
-  void (*softmax_minus[2])(const void* x, const void* lse, int64_t rows, int64_t cols, double scale,
-                           double off, void* dx);
 };
 
 ISKRA_ISA_TABLES(ReduceTable, reduce_table)

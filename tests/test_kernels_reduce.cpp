@@ -1,4 +1,4 @@
-// Sums over any axes, arg max and softmax, against plain loops in double.
+// Sums over any axes and arg max, against plain loops in double.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -122,44 +122,6 @@ TEST_P(Reduce, ArgmaxFindsTheFirst) {
       EXPECT_EQ(y[static_cast<size_t>(r)], best) << r;
     }
   }
-}
-
-TEST_P(Reduce, SoftmaxAndItsGradient) {
-  for (int64_t cols : {1, 2, 10, 197, 1031}) {
-    const int64_t rows = 61;
-    Array x = Array::random(dtype, {rows, cols}, 24), y(dtype, {rows, cols}), dx = y;
-    const Array dy = Array::random(dtype, {rows, cols}, 25);
-    for (int64_t i = 0; i < x.numel(); ++i) x.set(i, x.get(i) * 20 + (i / cols == 3 ? 3000 : 0));
-    if (cols > 2) x.set(cols + 1, -kInf);
-    std::vector<double> want, want_dx;
-    for (int64_t r = 0; r < rows; ++r) {
-      double largest = -kInf, sum = 0, dot = 0;
-      for (int64_t c = 0; c < cols; ++c) largest = std::max(largest, x.get(r * cols + c));
-      for (int64_t c = 0; c < cols; ++c) sum += std::exp(x.get(r * cols + c) - largest);
-      for (int64_t c = 0; c < cols; ++c) want.push_back(std::exp(x.get(r * cols + c) - largest) / sum);
-      for (int64_t c = 0; c < cols; ++c)
-        dot += want[static_cast<size_t>(r * cols + c)] * dy.get(r * cols + c);
-      for (int64_t c = 0; c < cols; ++c)
-        want_dx.push_back(want[static_cast<size_t>(r * cols + c)] * (dy.get(r * cols + c) - dot));
-    }
-    softmax(Cpu{1}, x.view(), y.view());
-    expect_close(y, want, 8 * eps, "softmax");
-    softmax_backward(Cpu{1}, y.view(), dy.view(), dx.view());
-    expect_close(dx, want_dx, 16 * eps, "softmax_backward");
-    Array again(dtype, {rows, cols});
-    softmax(Cpu{3}, x.view(), again.view());
-    expect_same_bits(again, y, "softmax, threads");
-    softmax_backward(Cpu{3}, y.view(), dy.view(), again.view());
-    expect_same_bits(again, dx, "softmax_backward, threads");
-  }
-}
-
-TEST_P(Reduce, SoftmaxOfNothingButMinusInfinityIsNan) {
-  Array x(dtype, {2, 19}), y = x;
-  for (int64_t i = 0; i < 38; ++i) x.set(i, i < 19 ? -kInf : 1);
-  softmax(Cpu{}, x.view(), y.view());
-  for (int64_t i = 0; i < 19; ++i) EXPECT_TRUE(std::isnan(y.get(i)));
-  for (int64_t i = 19; i < 38; ++i) EXPECT_NEAR(y.get(i), 1.0 / 19, eps);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Reduce, ::testing::Values(DType::f32, DType::f64),

@@ -1,4 +1,4 @@
-// Cross-entropy and layer norm against plain loops in double.
+// Softmax, cross-entropy and layer norm against plain loops in double.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -49,45 +49,63 @@ CrossEntropyWant cross_entropy_reference(const Array& x, const std::vector<int64
   return want;
 }
 
+/// The mean over labels, unweighted.
+struct MeanLoss {
+  Array loss, lse, total;
+  MeanLoss(DType dtype, int64_t rows) : loss(dtype, {}), lse(dtype, {rows}), total(dtype, {}) {}
+  void forward(const Cpu& on, const Array& x, View labels, double smoothing) {
+    cross_entropy(on, {.smoothing = smoothing}, x.view(), labels, View{}, loss.view(), lse.view(),
+                  total.view());
+  }
+  void backward(const Cpu& on, const Array& x, View labels, double smoothing, const Array& dloss,
+                Array& dx) const {
+    cross_entropy_backward(on, {.smoothing = smoothing}, x.view(), labels, View{}, lse.view(), total.view(),
+                           dloss.view(), dx.view(), MutView{});
+  }
+};
+
 TEST_P(Rows, CrossEntropyAndItsGradient) {
   for (RowsCase size : {RowsCase{1, 1}, {1, 2}, {7, 10}, {64, 37}, {101, 1000}})
-    for (float smoothing : {0.0F, 0.1F}) {
+    for (double smoothing : {0.0, 0.1}) {
       SCOPED_TRACE(text(size.rows, " rows of ", size.cols, ", smoothing ", smoothing));
-      Array x = Array::random(dtype, {size.rows, size.cols}, 31), loss(dtype, {}), lse(dtype, {size.rows});
+      Array x = Array::random(dtype, {size.rows, size.cols}, 31);
+      MeanLoss got(dtype, size.rows);
       std::vector<int64_t> labels;
       for (int64_t r = 0; r < size.rows; ++r) labels.push_back(r * 7 % size.cols);
       for (int64_t i = 0; i < x.numel(); ++i) x.set(i, x.get(i) * 8 + (i / size.cols == 2 ? 500 : 0));
       // An impossible class that is no label.
-      if (smoothing == 0.0F && size.cols > 1) x.set(1, -std::numeric_limits<double>::infinity());
+      if (smoothing == 0.0 && size.cols > 1) x.set(1, -std::numeric_limits<double>::infinity());
       const View label_view{labels.data(), DType::i64, {size.rows}, {1}};
       Array dloss(dtype, {});
       dloss.set(0, 1.75);
-      const CrossEntropyWant want = cross_entropy_reference(x, labels, static_cast<double>(smoothing), 1.75);
-      cross_entropy(on(1), x.view(), label_view, smoothing, loss.view(), lse.view());
+      const CrossEntropyWant want = cross_entropy_reference(x, labels, smoothing, 1.75);
+      got.forward(on(1), x, label_view, smoothing);
       // One row's logits lie near 500, and the reference rounds there, too.
-      EXPECT_NEAR(loss.get(0), want.loss, 1200 * eps);
-      expect_close(lse, want.lse, 600 * eps, "lse");
+      EXPECT_NEAR(got.loss.get(0), want.loss, 1200 * eps);
+      expect_close(got.lse, want.lse, 600 * eps, "lse");
       Array dx(dtype, x.shape());
-      cross_entropy_backward(on(1), x.view(), label_view, lse.view(), smoothing, dloss.view(), dx.view());
+      got.backward(on(1), x, label_view, smoothing, dloss, dx);
       expect_close(dx, want.dlogits, 600 * eps, "dlogits");
-      Array loss3(dtype, {}), lse3(dtype, {size.rows}), dx3(dtype, x.shape());
-      cross_entropy(on(3), x.view(), label_view, smoothing, loss3.view(), lse3.view());
-      cross_entropy_backward(on(3), x.view(), label_view, lse3.view(), smoothing, dloss.view(), dx3.view());
-      expect_same_bits(loss3, loss, "loss, threads");
+      MeanLoss again(dtype, size.rows);
+      Array dx3(dtype, x.shape());
+      again.forward(on(3), x, label_view, smoothing);
+      again.backward(on(3), x, label_view, smoothing, dloss, dx3);
+      expect_same_bits(again.loss, got.loss, "loss, threads");
       expect_same_bits(dx3, dx, "dlogits, threads");
     }
 }
 
 TEST_P(Rows, CrossEntropyNamesABadLabel) {
-  Array x(dtype, {3, 5}), loss(dtype, {}), lse(dtype, {3});
+  Array x(dtype, {3, 5});
+  MeanLoss got(dtype, 3);
   for (int64_t bad : {5, -1}) {
     std::vector<int64_t> labels = {0, bad, 4};
     try {
-      cross_entropy(on(1), x.view(), View{labels.data(), DType::i64, {3}, {1}}, 0, loss.view(), lse.view());
+      got.forward(on(1), x, View{labels.data(), DType::i64, {3}, {1}}, 0);
       FAIL();
     } catch (const Error& error) {
       EXPECT_EQ(error.what(),
-                text("cross_entropy: label ", bad, " of row 1 is outside of the 5 classes [0, 5)"));
+                text("cross_entropy: label ", bad, " of row 1 is outside 0 to 4; there are 5 classes"));
     }
   }
 }
@@ -180,6 +198,44 @@ TEST_P(Rows, LayerNormSurvivesALargeMean) {
   const LayerNormWant want = layer_norm_reference(x, x, x, x, false, 1e-6);
   layer_norm(on(1), x.view(), View{}, View{}, 1e-6, y.view(), mean.view(), rstd.view());
   expect_close(y, want.y, 4096 * 8 * eps, "y");
+}
+
+TEST_P(Rows, SoftmaxAndItsGradient) {
+  for (int64_t cols : {1, 2, 10, 197, 1031}) {
+    const int64_t rows = 61;
+    Array x = Array::random(dtype, {rows, cols, 1}, 24), y(dtype, {rows, cols, 1}), dx = y;
+    const Array dy = Array::random(dtype, {rows, cols, 1}, 25);
+    for (int64_t i = 0; i < x.numel(); ++i) x.set(i, x.get(i) * 20 + (i / cols == 3 ? 3000 : 0));
+    if (cols > 2) x.set(cols + 1, -std::numeric_limits<double>::infinity());
+    std::vector<double> want, want_dx;
+    for (int64_t r = 0; r < rows; ++r) {
+      double largest = -std::numeric_limits<double>::infinity(), sum = 0, dot = 0;
+      for (int64_t c = 0; c < cols; ++c) largest = std::max(largest, x.get(r * cols + c));
+      for (int64_t c = 0; c < cols; ++c) sum += std::exp(x.get(r * cols + c) - largest);
+      for (int64_t c = 0; c < cols; ++c) want.push_back(std::exp(x.get(r * cols + c) - largest) / sum);
+      for (int64_t c = 0; c < cols; ++c)
+        dot += want[static_cast<size_t>(r * cols + c)] * dy.get(r * cols + c);
+      for (int64_t c = 0; c < cols; ++c)
+        want_dx.push_back(want[static_cast<size_t>(r * cols + c)] * (dy.get(r * cols + c) - dot));
+    }
+    softmax(on(1), x.view(), y.view());
+    expect_close(y, want, 8 * eps, "softmax");
+    softmax_backward(on(1), y.view(), dy.view(), dx.view());
+    expect_close(dx, want_dx, 16 * eps, "softmax_backward");
+    Array again(dtype, {rows, cols, 1});
+    softmax(on(3), x.view(), again.view());
+    expect_same_bits(again, y, "softmax, threads");
+    softmax_backward(on(3), y.view(), dy.view(), again.view());
+    expect_same_bits(again, dx, "softmax_backward, threads");
+  }
+}
+
+TEST_P(Rows, SoftmaxOfNothingButMinusInfinityIsNan) {
+  Array x(dtype, {2, 19, 1}), y = x;
+  for (int64_t i = 0; i < 38; ++i) x.set(i, i < 19 ? -std::numeric_limits<double>::infinity() : 1);
+  softmax(on(1), x.view(), y.view());
+  for (int64_t i = 0; i < 19; ++i) EXPECT_TRUE(std::isnan(y.get(i)));
+  for (int64_t i = 19; i < 38; ++i) EXPECT_NEAR(y.get(i), 1.0 / 19, eps);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Rows, ::testing::Values(DType::f32, DType::f64),
