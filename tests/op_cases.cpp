@@ -18,12 +18,6 @@ const std::set<std::string> kWithoutHalf = {
     "split", "chunk", "sort", "topk",                          // several outputs: the test sums
     "matmul",  // of broadcast operands: their gradients are sums
     "max_pool2d",
-<<<<<<< HEAD
-    "softmax",
-    "cross_entropy",
-=======
-    "scaled_dot_product_attention", "packed_attention",
->>>>>>> 7cd4335 (Softmax along any axis without copies, log softmax, and losses with reductions, in every floating type)
     "dropout",
 };
 // clang-format on
