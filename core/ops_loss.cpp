@@ -45,6 +45,8 @@ void check_classes(const char* name, const Tensor& x, const Tensor& target, cons
 /// Cross-entropy of logits, or of their logarithms already (`normalized`), checked before.
 Tensor of_classes(const char* name, bool normalized, const Tensor& logits, const Tensor& target,
                   const Tensor& weight, const kernels::CrossEntropy& at) {
+  ISKRA_CHECK(at.reduction != Reduction::mean || logits.numel() > 0, name, ": logits of shape ",
+              logits.shape(), " have no mean loss; the batch is empty");
   const bool soft = target.dtype() != DType::i64;
   const int64_t classes = logits.size(1);
   Tensor inside = channels_inside(logits), x = as_matrix(inside, classes);
