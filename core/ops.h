@@ -1,5 +1,6 @@
-// The public ops; those that make, cut, join, choose and order elements are in ops_index.h. Shapes: N batch, C channels, H W image, K output channels, R S filter, T tokens, M rows.
-// All ops broadcast and differentiate as NumPy and PyTorch do unless a line says otherwise; all are pure.
+// The public ops; those that make, cut, join, choose and order elements are in ops_index.h. Shapes: N batch,
+// C channels, H W image, K output channels, R S filter, T tokens, M rows. All ops broadcast and differentiate
+// as NumPy and PyTorch do unless a line says otherwise; all are pure.
 #pragma once
 
 #include <iskra/core/autograd.h>
@@ -12,6 +13,7 @@ namespace iskra {
 using Conv2dOptions = kernels::Conv2d;
 using Pool2dOptions = kernels::Pool2d;
 using Reduction = kernels::Reduction;
+using Interpolation = kernels::Interpolation;
 
 // --- pointwise: neg exp log sqrt square tanh sigmoid relu gelu(x); add sub mul div(a, b)
 // ---------------------------
@@ -81,8 +83,23 @@ struct ConvTranspose2dOptions {
 /// with OH = (H-1) * stride - 2 * padding + dilation * (R-1) + output_padding + 1.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTranspose2dOptions& options = {}, Caller caller = Caller::current());
-/// x (N,C,H,W); gradients go to the first largest element of each window.
+/// x (N,C,H,W), channels-last in memory, as in all pooling; gradients go to the first largest element of each
+/// window.
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options = {}, Caller caller = Caller::current());
+/// Means over windows.
+Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options = {}, Caller caller = Caller::current());
+/// Windows so that the result has `height` x `width` pixels; 1 x 1 pools whole pictures.
+Tensor adaptive_max_pool2d(const Tensor& x, int64_t height, int64_t width, Caller caller = Caller::current());
+Tensor adaptive_avg_pool2d(const Tensor& x, int64_t height, int64_t width, Caller caller = Caller::current());
+struct InterpolateOptions {
+  int64_t size[2] = {0, 0};  ///< height and width of the result, or
+  double scale[2] = {0, 0};  ///< what they are multiplied by
+  Interpolation mode = Interpolation::nearest;
+  bool align_corners = false;  ///< the corner pixels' centres meet, else the pictures' corners
+  bool antialias = false;      ///< shrinking takes the mean over what a pixel covers
+};
+/// Resizes pictures (N,C,H,W), as torch.nn.functional.interpolate.
+Tensor interpolate(const Tensor& x, const InterpolateOptions& options, Caller caller = Caller::current());
 /// Over the last `axes` axes of x (0: as many as weight or bias has, else one); weight and bias have their
 /// shape, or are nothing. In all norms parameters may be f32 beside a 16-bit input. Ba, Kiros & Hinton 2016.
 Tensor layer_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-6,
@@ -113,16 +130,16 @@ Tensor softmax(const Tensor& x, int axis = -1, Caller caller = Caller::current()
 /// x - log(sum(exp(x))) along one axis.
 Tensor log_softmax(const Tensor& x, int axis = -1, Caller caller = Caller::current());
 struct AttentionOptions {
-  /// Broadcasts to (N,NH,T,TK): floating, added to the scaled scores; or bool, true where a key is seen. Takes
-  /// no gradient.
+  /// Broadcasts to (N,NH,T,TK): floating, added to the scaled scores; or bool, true where a key is seen.
+  /// Takes no gradient.
   Tensor mask = {};
   bool causal = false;  ///< query i sees keys 0 … i (of a mask too, if there is one)
   double dropout = 0;   ///< on the probabilities; draws from the ambient RngScope
   double scale = 0;     ///< 0: 1/sqrt(width)
 };
-/// softmax(scale * q k^T + mask) v for q (N,NH,T,width), k (N,KH,TK,width), v (N,KH,TK,any width), KH a divisor
-/// of NH: (N,NH,T,any width). Memory is linear in T, forward and backward. As in PyTorch 2.5, a query that sees
-/// no key gives zeros, and so do its gradients.
+/// softmax(scale * q k^T + mask) v for q (N,NH,T,width), k (N,KH,TK,width), v (N,KH,TK,any width), KH a
+/// divisor of NH: (N,NH,T,any width). Memory is linear in T, forward and backward. As in PyTorch 2.5, a query
+/// that sees no key gives zeros, and so do its gradients.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {}, Caller caller = Caller::current());
 /// The same on packed qkv (N,T,3C), rows [q|k|v] and head-major inside, as timm packs it: (N,T,C).
@@ -131,6 +148,11 @@ Tensor packed_attention(const Tensor& qkv, int64_t heads, const AttentionOptions
 /// Zeroes elements with probability p and scales the others by 1/(1-p). Draws from the ambient RngScope. p 0:
 /// itself.
 Tensor dropout(const Tensor& x, double p, Caller caller = Caller::current());
+/// The same of whole samples x[n]. Huang et al. 2016. Sample n of the unsharded batch draws the same number
+/// whatever the batch is cut into.
+Tensor stochastic_depth(const Tensor& x, double p, Caller caller = Caller::current());
+/// The same of whole channels x[n,c]. Tompson et al. 2015.
+Tensor dropout2d(const Tensor& x, double p, Caller caller = Caller::current());
 /// Pictures u8 (N,H,W,C) to floating (N,C,H,W), channels-last: (x/255 - mean[c]) / std[c]. No gradient.
 Tensor normalize_images(const Tensor& pictures, const std::vector<float>& mean, const std::vector<float>& std,
                         DType dtype = DType::f32, Caller caller = Caller::current());

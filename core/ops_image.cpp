@@ -78,31 +78,6 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                 });
 }
 
-Tensor max_pool2d(const Tensor& x, const Pool2dOptions& at, Caller caller) {
-  detail::OpScope scope("max_pool2d", caller);
-  constexpr const char* kName = "max_pool2d";
-  ISKRA_CHECK(is_floating(x.dtype()) && x.rank() == 4, kName, ": the input is ", x.str(),
-              "; it must be floating (N,C,H,W)");
-  ISKRA_CHECK(at.padding[0] * 2 <= at.size[0] && at.padding[1] * 2 <= at.size[1], kName, ": padding ",
-              at.padding[0], ", ", at.padding[1], " is more than half of the window ", at.size[0], ", ",
-              at.size[1]);
-  Shape shape = {x.size(0), x.size(1),
-                 window_count(kName, x.size(2), at.size[0], at.stride[0], at.padding[0]),
-                 window_count(kName, x.size(3), at.size[1], at.stride[1], at.padding[1])};
-  Tensor x1 = x.detach().contiguous(Layout::channels_last);
-  Tensor y = Tensor::empty(shape, image_options(x));
-  Tensor place =
-      Tensor::empty(shape, {.dtype = DType::i32, .device = x.device(), .layout = Layout::channels_last});
-  launch(x.device(), [&](auto on) { kernels::max_pool2d(on, at, x1.view(), y.mut(), place.mut()); });
-  return record(kName, y, {x}, [at, place, x_shape = x.shape()](const Tensor& grad, Wanted, Sinks& to) {
-    Tensor dy = grad.contiguous(Layout::channels_last);
-    Tensor dx = Tensor::empty(x_shape, image_options(dy));
-    launch(dy.device(),
-           [&](auto on) { kernels::max_pool2d_backward(on, at, place.view(), dy.view(), dx.mut()); });
-    to.give(0, dx);
-  });
-}
-
 Tensor normalize_images(const Tensor& pictures, const std::vector<float>& mean, const std::vector<float>& std,
                         DType dtype, Caller caller) {
   detail::OpScope scope("normalize_images", caller);

@@ -86,12 +86,13 @@ void index_add(Cuda on, View x, View index, int64_t skip, MutView y, float beta)
 // y = mask ? a : b, element by element; bool mask, one type, one shape, any strides (0 broadcasts).
 void where(Cpu on, View mask, View a, View b, MutView y);
 void where(Cuda on, View mask, View a, View b, MutView y);
-// Matrices x (...,M,N): y keeps what lies on and above (upper) or on and below diagonal k, and is 0 elsewhere.
+// Matrices x (...,M,N): y keeps what lies on and above (upper) or on and below diagonal k, and is 0
+// elsewhere.
 void triangle(Cpu on, View x, bool upper, int64_t k, MutView y);
 void triangle(Cuda on, View x, bool upper, int64_t k, MutView y);
-// Dense bool mask: counts i64 (ceil(n / kNonzeroBlock)) of what is true in each block of its n elements. Then,
-// with starts i64 = the sums of the counts before each block, places i64 (all counts, rank of shape) = the
-// indices, in a tensor of that shape, of what is true.
+// Dense bool mask: counts i64 (ceil(n / kNonzeroBlock)) of what is true in each block of its n elements.
+// Then, with starts i64 = the sums of the counts before each block, places i64 (all counts, rank of shape) =
+// the indices, in a tensor of that shape, of what is true.
 inline constexpr int64_t kNonzeroBlock = 16384;
 void count_nonzero_blocks(Cpu on, View mask, MutView counts);
 void count_nonzero_blocks(Cuda on, View mask, MutView counts);
@@ -118,8 +119,8 @@ void argmax(Cpu on, View x, MutView y);
 void argmax(Cuda on, View x, MutView y);
 void argmin(Cpu on, View x, MutView y);
 void argmin(Cuda on, View x, MutView y);
-// y[i] = the sum of x[0 … i] along `axis` (of x[i …] if `reverse`), any strides; y may be x. Sums of floats add
-// up in f64 and are rounded once each; sums of integers and bool are i64.
+// y[i] = the sum of x[0 … i] along `axis` (of x[i …] if `reverse`), any strides; y may be x. Sums of floats
+// add up in f64 and are rounded once each; sums of integers and bool are i64.
 void cumsum(Cpu on, View x, int axis, bool reverse, MutView y);
 void cumsum(Cuda on, View x, int axis, bool reverse, MutView y);
 
@@ -205,10 +206,10 @@ struct Epilogue {
   View residual = {};          ///< y's shape, type and order in memory
   MutView preactivation = {};  ///< the same
 };
-// c (...,M,N) = beta * c + a (...,M,K) b (...,K,N), or c = then(a b); the leading axes of a and b broadcast to
-// c's with stride 0; a and b need unit stride in one of their two last axes (transposes cost nothing), c in
-// its last. All of one floating type; c may be f32 where a and b are f16 or bf16. beta 1 goes with a bias only.
-// A row of c has the same bits however many rows a has.
+// c (...,M,N) = beta * c + a (...,M,K) b (...,K,N), or c = then(a b); the leading axes of a and b broadcast
+// to c's with stride 0; a and b need unit stride in one of their two last axes (transposes cost nothing), c
+// in its last. All of one floating type; c may be f32 where a and b are f16 or bf16. beta 1 goes with a bias
+// only. A row of c has the same bits however many rows a has.
 void matmul(Cpu on, View a, View b, const Epilogue& then, MutView c, float beta);
 void matmul(Cuda on, View a, View b, const Epilogue& then, MutView c, float beta);
 
@@ -242,13 +243,38 @@ struct Pool2d {
   int64_t size[2] = {2, 2};
   int64_t stride[2] = {2, 2};
   int64_t padding[2] = {0, 0};
+  int64_t dilation[2] = {1, 1};   ///< of maxima
+  bool ceil_mode = false;         ///< a last window may reach beyond the padding
+  bool count_include_pad = true;  ///< means divide by the padding, too
+  bool adaptive = false;  ///< output o of OH takes the rows floor(o H / OH) ... ceil((o + 1) H / OH) - 1
 };
+/// The output size of windows sliding along `axis` (0 height, 1 width); 0 when none fits.
+int64_t pooled_size(const Pool2d& at, int axis, int64_t size);
 // x (N,C,H,W), y (N,C,OH,OW) and place i32 (N,C,OH,OW) channels-last; place = h * W + w of the first largest
-// value.
+// value, -1 of a window that sees padding only. An undefined place is skipped.
 void max_pool2d(Cpu on, const Pool2d& at, View x, MutView y, MutView place);
 void max_pool2d(Cuda on, const Pool2d& at, View x, MutView y, MutView place);
 void max_pool2d_backward(Cpu on, const Pool2d& at, View place, View dy, MutView dx);
 void max_pool2d_backward(Cuda on, const Pool2d& at, View place, View dy, MutView dx);
+void avg_pool2d(Cpu on, const Pool2d& at, View x, MutView y);
+void avg_pool2d(Cuda on, const Pool2d& at, View x, MutView y);
+void avg_pool2d_backward(Cpu on, const Pool2d& at, View dy, MutView dx);
+void avg_pool2d_backward(Cuda on, const Pool2d& at, View dy, MutView dx);
+
+// --- interpolation (interpolate.cpp)
+// ------------------------------------------------------------------------------
+enum class Interpolation : uint8_t { nearest, bilinear, bicubic };
+struct Interpolate2d {
+  Interpolation mode = Interpolation::nearest;
+  bool align_corners = false;  ///< the corner pixels' centres meet, else the pictures' corners
+  bool antialias = false;      ///< shrinking takes the mean over what a pixel covers
+  double scale[2] = {0, 0};    ///< by which a user enlarged; 0: the quotient of the sizes
+};
+// x (N,C,H,W) to y (N,C,OH,OW), channels-last.
+void interpolate(Cpu on, const Interpolate2d& at, View x, MutView y);
+void interpolate(Cuda on, const Interpolate2d& at, View x, MutView y);
+void interpolate_backward(Cpu on, const Interpolate2d& at, View dy, MutView dx);
+void interpolate_backward(Cuda on, const Interpolate2d& at, View dy, MutView dx);
 
 // --- attention (attention.cpp, attention_backward.cpp)
 // The key of random numbers: see the section on them.
@@ -261,14 +287,14 @@ struct RngKey {
 struct Attention {
   double scale = 1;
   bool causal = false;  ///< query i sees keys 0 … i
-  View mask = {};       ///< (N,NH,T,TK), any strides: floating, added to the scaled scores; bool, true is seen
-  float dropout = 0;    ///< probability of dropping an element of P, the others grow by 1 / (1 - dropout)
-  RngKey key = {};      ///< element ((n*NH + h)*T + i)*TK + j of P draws its number as dropout() does
+  View mask = {};     ///< (N,NH,T,TK), any strides: floating, added to the scaled scores; bool, true is seen
+  float dropout = 0;  ///< probability of dropping an element of P, the others grow by 1 / (1 - dropout)
+  RngKey key = {};    ///< element ((n*NH + h)*T + i)*TK + j of P draws its number as dropout() does
 };
 // q (N,NH,T,HD), k (N,KH,TK,HD), v (N,KH,TK,VD), any strides with HD and VD unit; NH is a multiple of KH, and
-// NH/KH heads of q in a row share one of k and v. o (N,NH,T,VD), any strides with VD unit: P = softmax(scale * q
-// k^T + mask), o = drop(P) v; a query that sees no key gives zeros. lse (N,NH,T) dense, f64 for f64, else f32 =
-// log sum exp of the masked scores, saved for backward. Scratch grows with T, not with T squared.
+// NH/KH heads of q in a row share one of k and v. o (N,NH,T,VD), any strides with VD unit: P = softmax(scale
+// * q k^T + mask), o = drop(P) v; a query that sees no key gives zeros. lse (N,NH,T) dense, f64 for f64, else
+// f32 = log sum exp of the masked scores, saved for backward. Scratch grows with T, not with T squared.
 void attention(Cpu on, const Attention& at, View q, View k, View v, MutView o, MutView lse);
 void attention(Cuda on, const Attention& at, View q, View k, View v, MutView o, MutView lse);
 void attention_backward(Cpu on, const Attention& at, View q, View k, View v, View o, View lse, View do_,

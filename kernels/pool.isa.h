@@ -1,4 +1,5 @@
-// Channel loops of pooling, one table for each ISA level.
+// Channel loops of pooling, one table for each ISA level. The index of each entry is the type: 0 f32, 1 f64,
+// 2 bf16, 3 f16. x, y and dy are elements, acc numbers of the computing type; all of `channels`.
 #pragma once
 
 #include <cstdint>
@@ -7,21 +8,21 @@
 
 namespace iskra::kernels {
 
-template <class T>
 struct PoolTable {
-  /// y = -inf and at = place, for `channels` of them.
-  void (*start)(int64_t channels, int32_t place, T* y, int32_t* at);
+  /// y = x and at = place, where a window begins. at may be null here and below.
+  void (*first[4])(int64_t channels, int32_t place, const void* x, void* y, int32_t* at);
   /// Where x is larger than y, or NaN: y = x and at = place.
-  void (*take_larger)(int64_t channels, int32_t place, const T* x, T* y, int32_t* at);
-  /// dx += dy where at == place.
-  void (*give_back)(int64_t channels, int32_t place, const T* dy, const int32_t* at, T* dx);
+  void (*take_larger[4])(int64_t channels, int32_t place, const void* x, void* y, int32_t* at);
+  /// y = -inf and at = -1, for a window without elements.
+  void (*lowest[4])(int64_t channels, void* y, int32_t* at);
+  /// acc += dy where at == place.
+  void (*give_back[4])(int64_t channels, int32_t place, const void* dy, const int32_t* at, void* acc);
+  /// acc += scale * x.
+  void (*add[4])(int64_t channels, double scale, const void* x, void* acc);
+  void (*clear[4])(int64_t channels, void* acc);
+  void (*finish[4])(int64_t channels, const void* acc, double scale, void* y);
 };
 
-struct PoolTables {
-  PoolTable<float> f32;
-  PoolTable<double> f64;
-};
-
-ISKRA_ISA_TABLES(PoolTables, pool_tables)
+ISKRA_ISA_TABLES(PoolTable, pool_table)
 
 }  // namespace iskra::kernels

@@ -1,24 +1,13 @@
 // Loops of random numbers. Compiled once per ISA level: raw pointers only.
 #include <iskra/kernels/philox.h>
 #include <iskra/kernels/random.isa.h>
+#include <iskra/kernels/random_words.h>
 #include <iskra/kernels/vector_math.h>
 
 namespace iskra::kernels::ISKRA_ISA {
 namespace {
 
 constexpr int64_t kBlock = 256;  // elements that are drawn at a time
-
-// The words of the Philox blocks [first, first + blocks), in order.
-inline void draw_blocks(const RandomRun& run, uint64_t first, int64_t blocks, uint32_t* words) {
-#pragma omp simd
-  for (int64_t b = 0; b < blocks; ++b) {
-    PhiloxBlock at = philox(first + static_cast<uint64_t>(b), run.step, run.key);
-    words[4 * b] = at.word[0];
-    words[4 * b + 1] = at.word[1];
-    words[4 * b + 2] = at.word[2];
-    words[4 * b + 3] = at.word[3];
-  }
-}
 
 inline uint32_t select(const PhiloxBlock& block, uint64_t i) {
   uint32_t low = (i & 1U) != 0 ? block.word[1] : block.word[0];
@@ -48,18 +37,6 @@ inline void for_words(const RandomRun& run, F f) {
       f(begin, count, words);
     }
   }
-}
-
-template <class T>
-void dropout(const RandomRun& run, const void* x_, uint32_t threshold, double scale_, void* y_) {
-  const T* x = static_cast<const T*>(x_);
-  T* y = static_cast<T*>(y_);
-  T scale = static_cast<T>(scale_);
-  for_words(run, [=](int64_t begin, int64_t count, const uint32_t* word) {
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i)
-      y[begin + i] = (word[i] >> 8) >= threshold ? x[begin + i] * scale : T(0);
-  });
 }
 
 template <class T>
@@ -152,6 +129,6 @@ void normal(const RandomRun& run, double mean_, double std_, double cut_, void* 
 }  // namespace
 
 extern const RandomTable random_table = {
-    {dropout<float>, dropout<double>}, {uniform<float>, uniform<double>}, {normal<float>, normal<double>}};
+    {uniform<float>, uniform<double>}, {normal<float>, normal<double>}};
 
 }  // namespace iskra::kernels::ISKRA_ISA

@@ -16,8 +16,6 @@ struct RandomRun {
 };
 
 struct RandomTable {
-  /// y = x * scale where the 24 high bits of the element's word are at least `threshold`, else 0.
-  void (*dropout[2])(const RandomRun& run, const void* x, uint32_t threshold, double scale, void* y);
   void (*uniform[2])(const RandomRun& run, double low, double high, void* y);
   void (*normal[2])(const RandomRun& run, double mean, double std, double cut, void* y);
 };

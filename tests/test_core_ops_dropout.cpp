@@ -90,11 +90,75 @@ TEST(Dropout, ShardsOfABatchDrawWhatTheWholeBatchDraws) {
 }
 
 TEST(Dropout, OfChannelsLastMemoryDrawsTheSameNumbers) {
-  RngScope::Options at{.seed = 8};
-  std::vector<float> plain = dropped(at, {2, 3, 4, 5}, 0.5);
-  RngScope scope(at);
-  Tensor x = Tensor::full({2, 3, 4, 5}, 1, {.layout = Layout::channels_last});
-  EXPECT_EQ(dropout(x, 0.5).to_vector<float>(), plain);
+  // Tiles of 64 pixels and 16 channels: less, more and a rest; picture sizes of any remainder by four.
+  for (const Shape& shape : {Shape{2, 3, 4, 5}, {1, 1, 3, 3}, {3, 33, 9, 15}, {2, 16, 8, 8}, {1, 70, 1, 1}}) {
+    RngScope::Options at{.seed = 8, .first_sample = 3};
+    std::vector<float> plain = dropped(at, shape, 0.5);
+    RngScope scope(at);
+    Tensor x = Tensor::full(shape, 1, {.layout = Layout::channels_last});
+    EXPECT_EQ(dropout(x, 0.5).to_vector<float>(), plain) << shape.str();
+  }
+}
+
+TEST(Dropout, Of16BitElementsDropsTheSame) {
+  std::vector<float> want = dropped({.seed = 4}, {7, 111}, 0.5);
+  for (DType dtype : {DType::bf16, DType::f16, DType::f64}) {
+    RngScope scope({.seed = 4});
+    EXPECT_EQ(dropout(Tensor::ones({7, 111}, {.dtype = dtype}), 0.5).to_vector<float>(), want)
+        << name_of(dtype);
+  }
+}
+
+// Of ones: every sample whole or nothing, in the expected share.
+TEST(StochasticDepth, KeepsWholeSamples) {
+  RngScope scope({.seed = 3});
+  std::vector<float> y = stochastic_depth(Tensor::ones({20000, 3, 2}), 0.25).to_vector<float>();
+  double kept = 0;
+  for (size_t n = 0; n < 20000; ++n) {
+    for (size_t i = 1; i < 6; ++i) ASSERT_EQ(y[6 * n + i], y[6 * n]);
+    ASSERT_TRUE(y[6 * n] == 0 || std::abs(y[6 * n] - 4.0F / 3) < 1e-6F) << y[6 * n];
+    kept += y[6 * n] != 0;
+  }
+  EXPECT_NEAR(kept / 20000, 0.75, 5 * std::sqrt(0.75 * 0.25 / 20000));
+}
+
+TEST(StochasticDepth, ShardsOfABatchDrawWhatTheWholeBatchDraws) {
+  for (auto op : {stochastic_depth, dropout2d}) {
+    auto part = [op](int64_t first, int64_t count) {
+      RngScope scope({.seed = 6, .step = 2, .first_sample = first});
+      return op(Tensor::ones({count, 5, 3}), 0.5, Caller::current()).to_vector<float>();
+    };
+    std::vector<float> joined;
+    for (auto [first, count] : {std::pair<int64_t, int64_t>{0, 20}, {20, 1}, {21, 43}}) {
+      std::vector<float> shard = part(first, count);
+      joined.insert(joined.end(), shard.begin(), shard.end());
+    }
+    EXPECT_EQ(joined, part(0, 64));
+  }
+}
+
+TEST(StochasticDepth, BackwardUsesTheSameFactors) {
+  for (DType dtype : {DType::f32, DType::bf16}) {
+    RngScope scope({.seed = 2});
+    Tensor x = Tensor::full({64, 3, 4, 5}, 2, {.dtype = dtype, .layout = Layout::channels_last});
+    x.set_requires_grad();
+    Tensor y = stochastic_depth(x, 0.5);
+    EXPECT_EQ(y.dtype(), dtype);
+    backward(y, Tensor::full(y.shape(), 2, {.dtype = dtype}));
+    EXPECT_EQ(x.grad().to_vector<float>(), y.to_vector<float>());
+  }
+}
+
+TEST(Dropout2d, KeepsWholeChannels) {
+  RngScope scope({.seed = 3});
+  Tensor x = Tensor::full({40, 50, 2, 3}, 1, {.layout = Layout::channels_last});
+  std::vector<float> y = dropout2d(x, 0.5).to_vector<float>();
+  double kept = 0;
+  for (size_t n = 0; n < 2000; ++n) {
+    for (size_t i = 1; i < 6; ++i) ASSERT_EQ(y[6 * n + i], y[6 * n]);
+    kept += y[6 * n] != 0;
+  }
+  EXPECT_NEAR(kept / 2000, 0.5, 5 * 0.5 / std::sqrt(2000));
 }
 
 }  // namespace

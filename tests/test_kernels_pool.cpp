@@ -67,7 +67,8 @@ void naive(const Case& t, const Array& x, std::vector<double>& y, std::vector<do
 
 class Pool : public ::testing::TestWithParam<DType> {
  protected:
-  static Cpu on(int threads) { return {.threads = threads}; }
+  HeapScratch scratch;
+  Cpu on(int threads) { return {threads, Provider::fastest, &scratch}; }
   static Array pictures(const Shape& shape, uint64_t seed) {
     return Array::random(GetParam(), shape, channels_last_strides(shape), seed);
   }
