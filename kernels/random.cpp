@@ -1,6 +1,5 @@
 // Random tensors. The number of an element depends on its logical (row-major) index alone,
 // whatever the memory layout: runs of memory carry the stride of their logical indices.
-#include <cmath>
 
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/parallel.h>
@@ -41,6 +40,49 @@ void for_random_runs(const Cpu& on, const MutView& y, const RngKey& key, F body)
     });
   });
 }
+
+}  // namespace
+
+namespace {
+
+// 16-bit numbers are drawn in f32, in blocks that stay in the cache: body(run of a block, block), then
+// `narrow` rounds it.
+template <class Body, class Narrow>
+void draw_half(const Cpu& on, const MutView& y, const RngKey& key, Body body, Narrow narrow) {
+  constexpr int64_t kBlock = 1024;
+  for_random_runs(on, y, key, [&](const RandomRun& whole, int64_t offset) {
+    float block[kBlock];
+    for (int64_t begin = 0; begin < whole.n; begin += kBlock) {
+      RandomRun run = whole;
+      run.index += begin * whole.index_stride;
+      run.n = std::min(kBlock, whole.n - begin);
+      body(run, block);
+      narrow(block, run.n, at(y, offset + begin));
+    }
+  });
+}
+
+// A uniform number has as many bits as the type holds below 1, so that none is rounded up to the end of the
+// range more often than the others.
+template <class S>
+void narrow_uniform(const float* u, int64_t n, float low, float high, S* y) {
+  constexpr float kSteps = std::is_same_v<S, bf16> ? 0x1p8F : 0x1p11F;
+  for (int64_t i = 0; i < n; ++i) {
+    const float unit = static_cast<float>(static_cast<int32_t>(u[i] * kSteps)) / kSteps;
+    store(low + (high - low) * unit, y[i]);
+    if (load(y[i]) >= high) store(low, y[i]);
+  }
+}
+
+template <class F>
+void with_half(DType dtype, F f) {
+  if (dtype == DType::bf16)
+    f(bf16{});
+  else
+    f(f16{});
+}
+
+bool is_half(DType dtype) { return dtype == DType::bf16 || dtype == DType::f16; }
 
 }  // namespace
 
