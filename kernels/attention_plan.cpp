@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include <iskra/kernels/check.h>
+#include <iskra/kernels/dropout.isa.h>
 #include <iskra/kernels/philox.h>
-#include <iskra/kernels/random.isa.h>
 #include <iskra/kernels/widen.h>
 
 namespace iskra::kernels {
@@ -100,16 +100,16 @@ T ScoreRules<T>::apply(int64_t item, int64_t first, int64_t rows, T* scores, T* 
 
 template <class T>
 void ScoreRules<T>::drop(int64_t item, int64_t first, int64_t rows, const T* from, T* to) const {
-  const RandomTable& table = by_isa(v2::random_table, v3::random_table, v4::random_table);
-  RandomRun run{};
+  const DropoutTable& table = by_isa(v2::dropout_table, v3::dropout_table, v4::dropout_table);
+  const auto p = static_cast<double>(at_.dropout);
+  DropoutTile run;
   run.key = philox_key(at_.key.seed, at_.key.place);
   run.step = at_.key.step != nullptr ? static_cast<uint64_t>(*at_.key.step) : 0;
   run.index = at_.key.first + (item * s_.queries + first) * s_.keys;
-  run.index_stride = 1;
-  run.n = rows * s_.keys;
-  const auto p = static_cast<double>(at_.dropout);
-  table.dropout[std::is_same_v<T, double>](run, from, static_cast<uint32_t>(std::ceil(p * 0x1p24)),
-                                           1.0 / (1.0 - p), to);
+  run.cols = rows * s_.keys;
+  run.threshold = static_cast<uint32_t>(std::ceil(p * 0x1p24));
+  run.scale = 1.0 / (1.0 - p);
+  table.run[std::is_same_v<T, double>](run, from, to);
 }
 
 void check_head(const View& x, DType dtype, const char* op, const char* name) {
