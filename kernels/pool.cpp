@@ -32,9 +32,13 @@ class AxisWindows {
     from_ = memory + 3 * out;
     until_ = from_ + in;
     for (int64_t o = 0; o < out; ++o) at.adaptive ? adapt(o, in, out) : slide(at, axis, o, in);
+    // Not begin_: inside the padding, windows with holes begin in no order.
+    auto reaches = [&](int64_t o, int64_t i) {
+      return (at.adaptive ? begin_[o] : o * at.stride[axis] - at.padding[axis]) <= i;
+    };
     for (int64_t i = 0, from = 0, until = 0; i < in; ++i) {
       while (from < out && end_[from] <= i) ++from;
-      while (until < out && begin_[until] <= i) ++until;
+      while (until < out && reaches(until, i)) ++until;
       from_[i] = from;
       until_[i] = until;
     }
