@@ -110,7 +110,7 @@ void check_labels(const CrossEntropy& at, const View& labels, int64_t classes, c
   const int64_t* label = labels.as<int64_t>();
   for (int64_t r = 0; r < labels.numel(); ++r)
     ISKRA_CHECK((label[r] >= 0 && label[r] < classes) || label[r] == at.ignore_index, op, ": label ",
-                label[r], " of row ", r, " is outside 0 to ", classes - 1, "; there are ", classes,
+                label[r], " of row ", r, " is outside 0 to ", classes - 1, "; the logits have ", classes,
                 " classes");
 }
 

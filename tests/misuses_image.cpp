@@ -49,10 +49,21 @@ std::vector<Misuse> image_misuses() {
                     "max_pool2d: a window of 2 does not fit into size 1 with padding 0; use larger pictures "
                     "or a smaller window"),
       ISKRA_MISUSED("max_pool2d", max_pool2d(floats({1, 1, 4, 4}), {.padding = {2, 0}}),
-                    "max_pool2d: padding 2, 0 is more than half of the window 2, 2"),
-      ISKRA_MISUSED("max_pool2d", max_pool2d(floats({1, 1, 4, 4}), {.size = {0, 2}}),
-                    "max_pool2d: window 0, stride 2, padding 0; window and stride must be at least 1, "
-                    "padding not negative"),
+                    "max_pool2d: padding 2 is more than half of the window of 2"),
+      ISKRA_MISUSED(
+          "max_pool2d", max_pool2d(floats({1, 1, 4, 4}), {.size = {0, 2}}),
+          "max_pool2d: window 0, stride 2, padding 0, dilation 1; window, stride and dilation must be "
+          "at least 1, padding not negative"),
+      ISKRA_MISUSED("avg_pool2d", avg_pool2d(floats({1, 1, 4, 4}), {.dilation = {2, 1}}),
+                    "avg_pool2d: dilation 2, 1; means have none, leave it at 1"),
+      ISKRA_MISUSED("adaptive_avg_pool2d", adaptive_avg_pool2d(floats({1, 1, 4, 4}), 0, 2),
+                    "adaptive_avg_pool2d: the result's size is 0 x 2; it must be at least 1"),
+      ISKRA_MISUSED("adaptive_max_pool2d", adaptive_max_pool2d(floats({4, 4}), 1, 1),
+                    "adaptive_max_pool2d: the input is f32 (4, 4) cpu; it must be floating (N,C,H,W)"),
+      ISKRA_MISUSED("interpolate", interpolate(floats({1, 1, 4, 4}), {}),
+                    "interpolate: size 0 and scale 0.000000 of axis 2; give one of them, positive"),
+      ISKRA_MISUSED("interpolate", interpolate(floats({1, 1, 4, 4}), {.size = {2, 2}, .antialias = true}),
+                    "interpolate: antialias and align_corners are for bilinear and bicubic, not for nearest"),
       ISKRA_MISUSED("normalize_images", normalize_images(floats({1, 4, 4, 3}), {0, 0, 0}, {1, 1, 1}),
                     "normalize_images: the pictures are f32 (1, 4, 4, 3) cpu; they must be u8 (N,H,W,C)"),
       ISKRA_MISUSED("normalize_images", normalize_images(bytes_of({4, 4, 3}), {0, 0, 0}, {1, 1, 1}),

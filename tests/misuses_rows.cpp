@@ -7,11 +7,49 @@ namespace {
 
 Tensor heads(int64_t n, int64_t t, int64_t width = 8) { return floats({1, n, t, width}); }
 
+std::vector<Misuse> pair_loss_misuses() {
+  return {
+      ISKRA_MISUSED("nll_loss", nll_loss(floats({2, 3}), floats({2, 3})),
+                    "nll_loss: the labels are f32 (2, 3) cpu; they must be i64"),
+      ISKRA_MISUSED(
+          "binary_cross_entropy_with_logits", binary_cross_entropy_with_logits(floats({2}), longs({2})),
+          "binary_cross_entropy_with_logits: the input is f32 (2) cpu, the target i64 (2) cpu; they "
+          "must have one shape and dtype"),
+      ISKRA_MISUSED("binary_cross_entropy_with_logits",
+                    binary_cross_entropy_with_logits(floats({2}), floats({2}), {.pos_weight = doubles({2})}),
+                    "binary_cross_entropy_with_logits: pos_weight is f64 (2) cpu, the input f32 (2) cpu; it "
+                    "must have the input's dtype and broadcast to its shape"),
+      ISKRA_MISUSED(
+          "mse_loss", mse_loss(floats({2}), floats({3})),
+          "mse_loss: the input is f32 (2) cpu, the target f32 (3) cpu; they must have one shape and "
+          "dtype"),
+      ISKRA_MISUSED("l1_loss", l1_loss(longs({2}), longs({2})),
+                    "l1_loss: the input is i64 (2) cpu; convert it to a floating dtype first"),
+      ISKRA_MISUSED("smooth_l1_loss", smooth_l1_loss(floats({2}), floats({2}), -1),
+                    "smooth_l1_loss: beta -1.000000 must not be negative"),
+      ISKRA_MISUSED("huber_loss", huber_loss(floats({2}), floats({2}), 0),
+                    "huber_loss: delta 0.000000 must be positive"),
+      ISKRA_MISUSED("kl_div", kl_div(floats({2}), doubles({2})),
+                    "kl_div: the input is f32 (2) cpu, the target f64 (2) cpu; they must have one shape and "
+                    "dtype"),
+      ISKRA_MISUSED("cosine_similarity", cosine_similarity(floats({2, 3}), floats({2, 3}), 1, -1),
+                    "cosine_similarity: eps -1.000000 must not be negative"),
+      ISKRA_MISUSED("stochastic_depth", stochastic_depth(floats({2}), 1),
+                    "stochastic_depth: probability 1.000000 must be in [0, 1)"),
+      ISKRA_MISUSED("dropout2d", dropout2d(floats({2}), 0.5),
+                    "dropout2d: the input is f32 (2) cpu; it must have 2 axes at least"),
+  };
+}
+
 std::vector<Misuse> loss_misuses() {
   return {
       ISKRA_MISUSED("cross_entropy", cross_entropy(floats({2, 3}), longs({3})),
-                    "cross_entropy: logits are f32 (2, 3) cpu, labels i64 (3) cpu; they must be floating "
-                    "(rows, classes) and i64 (rows)"),
+                    "cross_entropy: the target is i64 (3) cpu, the logits f32 (2, 3) cpu; it must be labels, "
+                    "i64 (2), or distributions like the logits"),
+      ISKRA_MISUSED(
+          "cross_entropy", cross_entropy(floats({2, 3}), longs({2}), {.weight = floats({2})}),
+          "cross_entropy: the weight is f32 (2) cpu, the logits f32 (2, 3) cpu; it must be floating, "
+          "one value per class"),
       ISKRA_MISUSED("cross_entropy", cross_entropy(longs({2, 3}), longs({2})),
                     "cross_entropy: the input is i64 (2, 3) cpu; convert it to a floating dtype first"),
       ISKRA_MISUSED("cross_entropy", cross_entropy(floats({2, 3}), Tensor::of<int64_t>({0, 3}, {2})),
@@ -115,6 +153,8 @@ std::vector<Misuse> norm_misuses() {
                     "softmax: axis 2 is outside a tensor of rank 2; use -2 to 1"),
       ISKRA_MISUSED("softmax", softmax(longs({2, 3})),
                     "softmax: the input is i64 (2, 3) cpu; convert it to a floating dtype first"),
+      ISKRA_MISUSED("log_softmax", log_softmax(floats({2, 3}), -3),
+                    "log_softmax: axis -3 is outside a tensor of rank 2; use -2 to 1"),
       ISKRA_MISUSED("softmax", softmax(Tensor()), kUndefined),
       ISKRA_MISUSED("dropout", dropout(floats({2}), 1), "dropout: probability 1.000000 must be in [0, 1)"),
       ISKRA_MISUSED("dropout", dropout(floats({2}), -0.5),
@@ -128,7 +168,7 @@ std::vector<Misuse> norm_misuses() {
 
 std::vector<Misuse> row_misuses() {
   std::vector<Misuse> all;
-  for (auto part : {loss_misuses, attention_misuses, norm_misuses}) {
+  for (auto part : {pair_loss_misuses, loss_misuses, attention_misuses, norm_misuses}) {
     for (Misuse& misuse : part()) all.push_back(std::move(misuse));
   }
   return all;

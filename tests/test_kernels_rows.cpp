@@ -105,7 +105,7 @@ TEST_P(Rows, CrossEntropyNamesABadLabel) {
       FAIL();
     } catch (const Error& error) {
       EXPECT_EQ(error.what(),
-                text("cross_entropy: label ", bad, " of row 1 is outside 0 to 4; there are 5 classes"));
+                text("cross_entropy: label ", bad, " of row 1 is outside 0 to 4; the logits have 5 classes"));
     }
   }
 }
