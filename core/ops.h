@@ -3,6 +3,8 @@
 // as NumPy and PyTorch do unless a line says otherwise; all are pure.
 #pragma once
 
+#include <optional>
+
 #include <iskra/core/autograd.h>
 #include <iskra/core/ops_index.h>
 #include <iskra/core/tensor.h>
@@ -15,15 +17,40 @@ using Pool2dOptions = kernels::Pool2d;
 using Reduction = kernels::Reduction;
 using Interpolation = kernels::Interpolation;
 
-// --- pointwise: neg exp log sqrt square tanh sigmoid relu gelu(x); add sub mul div(a, b)
-// ---------------------------
+// --- pointwise (the lists in kernels/pointwise_list.h say what each computes)
+// ---------------------------------------------------------------------------------
+// Of one tensor: neg abs sign floor ceil round trunc, exp expm1 log log1p log2 sqrt rsqrt reciprocal square,
+// sin cos tan tanh sigmoid erf, relu gelu gelu_tanh silu mish hardsigmoid hardswish. Integers stay integers
+// where the result is whole (neg to trunc, square, relu, clamp, pow), else they give f32. logical_not is_nan
+// is_inf is_finite give bool.
 #define ISKRA_DECLARE_UNARY(name, doc) Tensor name(const Tensor& x, Caller caller = Caller::current());
 ISKRA_UNARY_OPS(ISKRA_DECLARE_UNARY)
+ISKRA_TEST_OPS(ISKRA_DECLARE_UNARY)
 #undef ISKRA_DECLARE_UNARY
+// Of two, in the type they promote to (core/promote.h): add sub mul div pow minimum maximum floor_divide
+// remainder; to bool: eq ne lt le gt ge logical_and logical_or logical_xor. Integers are exact and wrap
+// around; div of integers gives f32.
 #define ISKRA_DECLARE_BINARY(name, doc) \
   Tensor name(const Tensor& a, const Tensor& b, Caller caller = Caller::current());
 ISKRA_BINARY_OPS(ISKRA_DECLARE_BINARY)
+ISKRA_COMPARE_OPS(ISKRA_DECLARE_BINARY)
 #undef ISKRA_DECLARE_BINARY
+#define ISKRA_DECLARE_COMPARE(name, doc) \
+  Tensor name(const Tensor& a, double b, Caller caller = Caller::current());
+ISKRA_COMPARE_OPS(ISKRA_DECLARE_COMPARE)
+#undef ISKRA_DECLARE_COMPARE
+
+/// x where it is positive, else slope * x.
+Tensor leaky_relu(const Tensor& x, double slope = 0.01, Caller caller = Caller::current());
+/// x where it is positive, else alpha * (e^x - 1). Clevert, Unterthiner & Hochreiter 2015.
+Tensor elu(const Tensor& x, double alpha = 1, Caller caller = Caller::current());
+/// log(1 + e^(beta x)) / beta, and x itself where beta * x > threshold.
+Tensor softplus(const Tensor& x, double beta = 1, double threshold = 20, Caller caller = Caller::current());
+/// x within [low, high]; an absent bound is none. NaN stays; gradients pass where x is within.
+Tensor clamp(const Tensor& x, std::optional<double> low, std::optional<double> high = {},
+             Caller caller = Caller::current());
+Tensor pow(const Tensor& x, double exponent, Caller caller = Caller::current());
+Tensor pow(double base, const Tensor& exponent, Caller caller = Caller::current());
 
 Tensor operator-(Operand x);
 Tensor operator+(const Tensor& a, Operand b);
@@ -42,13 +69,50 @@ Tensor operator/(double a, Operand b);
 
 // --- reductions
 // ----------------------------------------------------------------------------------------------------
-/// Over the given axes (all when empty); `keep` leaves axes of size 1.
+/// All of them: over the given axes (all when empty); `keep` leaves axes of size 1. 16-bit types accumulate
+/// in f32. Integers: sum, prod and count_nonzero give i64, amax and amin keep the type, any and all take
+/// every type and give bool; the others take floating types.
 Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
            Caller caller = Caller::current());
+/// Of no elements: an error, as for var, std_dev, amax and amin.
 Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+            Caller caller = Caller::current());
+Tensor prod(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+            Caller caller = Caller::current());
+/// Mean square distance from the mean, over count - correction.
+Tensor var(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false, double correction = 1,
+           Caller caller = Caller::current());
+/// Its root.
+Tensor std_dev(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false, double correction = 1,
+               Caller caller = Caller::current());
+std::pair<Tensor, Tensor> var_mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+                                   double correction = 1, Caller caller = Caller::current());
+/// Largest and smallest; NaN wins. Ties share the gradient evenly.
+Tensor amax(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+            Caller caller = Caller::current());
+Tensor amin(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+            Caller caller = Caller::current());
+/// Whether any, or every, element is not 0: bool.
+Tensor any(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+           Caller caller = Caller::current());
+Tensor all(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+           Caller caller = Caller::current());
+Tensor count_nonzero(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+                     Caller caller = Caller::current());
+/// log(sum e^x) without overflow.
+Tensor logsumexp(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false,
+                 Caller caller = Caller::current());
+/// (sum |x|^p)^(1/p); p may be infinite (largest |x|), minus infinite (smallest |x|) or 0 (number of nonzero
+/// x). Where the norm is 0, so is its gradient.
+Tensor norm(const Tensor& x, double p = 2, const std::vector<int>& axes = {}, bool keep = false,
             Caller caller = Caller::current());
 /// Sums x down to `shape`, undoing a broadcast.
 Tensor sum_to(const Tensor& x, const Shape& shape, Caller caller = Caller::current());
+/// Same shape and all elements equal; NaN equals nothing.
+bool equal(const Tensor& a, const Tensor& b, Caller caller = Caller::current());
+/// |a - b| <= absolute + relative * |b| for all elements; equal infinities are close, NaN is not.
+bool all_close(const Tensor& a, const Tensor& b, double relative = 1e-5, double absolute = 1e-8,
+               Caller caller = Caller::current());
 
 // --- products
 // ------------------------------------------------------------------------------------------------------

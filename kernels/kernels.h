@@ -12,19 +12,22 @@
 #include <iskra/kernels/base.h>
 #include <iskra/kernels/loss_list.h>
 #include <iskra/kernels/pointwise_list.h>
+#include <iskra/kernels/reduce_list.h>
 
 namespace iskra::kernels {
 
 // --- pointwise (pointwise.cpp)
 // ------------------------------------------------------------------------------------ y = f(x); any strides;
 // y has x's shape; y may be x. Operands of pointwise ops may differ in type: they compute in f64 if one of
-// them is f64, else in f32.
-void unary(Cpu on, UnaryOp op, View x, MutView y);
-void unary(Cuda on, UnaryOp op, View x, MutView y);
+// them is f64; exactly, in i64, if all are integers or bool and the op takes them; else in f32.
+void unary(Cpu on, UnaryOp op, View x, MutView y, const PointwiseParams& params = {});
+void unary(Cuda on, UnaryOp op, View x, MutView y, const PointwiseParams& params = {});
 // dx = dy * f'(x, y).
-void unary_backward(Cpu on, UnaryOp op, View x, View y, View dy, MutView dx);
-void unary_backward(Cuda on, UnaryOp op, View x, View y, View dy, MutView dx);
-// y = f(a, b); a and b broadcast to y's shape with stride 0.
+void unary_backward(Cpu on, UnaryOp op, View x, View y, View dy, MutView dx,
+                    const PointwiseParams& params = {});
+void unary_backward(Cuda on, UnaryOp op, View x, View y, View dy, MutView dx,
+                    const PointwiseParams& params = {});
+// y = f(a, b); a and b broadcast to y's shape with stride 0; y may be one of them.
 void binary(Cpu on, BinaryOp op, View a, View b, MutView y);
 void binary(Cuda on, BinaryOp op, View a, View b, MutView y);
 // da = dy * df/da, db = dy * df/db, both of dy's (broadcast) shape; an undefined da or db is skipped.
@@ -45,11 +48,14 @@ void fill(Cuda on, MutView y, double value);
 void normalize_images(Cpu on, View x, const float* mean, const float* std, MutView y);
 void normalize_images(Cuda on, View x, const float* mean, const float* std, MutView y);
 
-// --- reductions (reduce.cpp)
-// -------------------------------------------------------------------------------------- y = scale * sum of x
-// over every axis where y's size is 1 and x's is not (same rank); any strides of x.
-void reduce_sum(Cpu on, View x, MutView y, double scale);
-void reduce_sum(Cuda on, View x, MutView y, double scale);
+// --- reductions over axes (reduce_axes.cpp; reduce_list.h says what each computes)
+// -------------------------------------------------------------------------------- y = scale * the elements
+// of x put together over every axis where y's size is 1 and x's is not (same rank); any strides of x.
+// Integers and bool compute in i64, which wraps around, and f16 and bf16 in f32; y may be of any type.
+// `shift`, if defined, has y's shape and the type that is computed in. Nothing sums up to 0, multiplies to 1,
+// and has the largest element -infinity.
+void reduce(Cpu on, ReduceOp op, View x, View shift, MutView y, double scale = 1, double power = 0);
+void reduce(Cuda on, ReduceOp op, View x, View shift, MutView y, double scale = 1, double power = 0);
 
 // --- softmax (softmax.cpp)
 // ---------------------------------------------------------------------------------------- Along the middle

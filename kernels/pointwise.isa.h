@@ -8,7 +8,7 @@
 
 namespace iskra::kernels {
 
-/// Up to three inputs and one output, walked as `outer` runs of `inner` elements; strides count elements.
+/// What the loops of copies and conversions walk: `outer` runs of `inner` elements; strides count elements.
 struct PointwiseRun {
   static constexpr int kOut = 3;  ///< place of the output
   const void* in[3];
@@ -17,16 +17,25 @@ struct PointwiseRun {
   int64_t outer_stride[4];
   int64_t inner, outer;
 };
-
 using PointwiseLoop = void (*)(const PointwiseRun& run);
 
-/// The second index is the type: 0 float, 1 double.
+/// What the loops of pointwise ops take: n dense elements of each operand, all of one type. The output may be
+/// one of the inputs.
+struct PointwiseBlock {
+  const void* in[3];
+  void* out;
+  int64_t n;
+  PointwiseParams params;
+};
+using PointwiseBody = void (*)(const PointwiseBlock& at);
+
+/// The second index is the type: 0 float, 1 double. Without a gradient the entries of derivatives are null.
 struct PointwiseTable {
-  PointwiseLoop unary[kUnaryOps][2];           ///< in: x
-  PointwiseLoop unary_backward[kUnaryOps][2];  ///< in: x, y, dy
-  PointwiseLoop binary[kBinaryOps][2];         ///< in: a, b
-  PointwiseLoop binary_da[kBinaryOps][2];      ///< in: a, b, dy
-  PointwiseLoop binary_db[kBinaryOps][2];      ///< in: a, b, dy
+  PointwiseBody unary[kUnaryOps][2];           ///< in: x
+  PointwiseBody unary_backward[kUnaryOps][2];  ///< in: x, y, dy
+  PointwiseBody binary[kBinaryOps][2];         ///< in: a, b
+  PointwiseBody binary_da[kBinaryOps][2];      ///< in: a, b, dy
+  PointwiseBody binary_db[kBinaryOps][2];      ///< in: a, b, dy
 };
 
 ISKRA_ISA_TABLES(PointwiseTable, pointwise_table)

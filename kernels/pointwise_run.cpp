@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <iskra/kernels/check.h>
 #include <iskra/kernels/parallel.h>
 #include <iskra/kernels/strided.h>
 
@@ -9,113 +10,156 @@ namespace iskra::kernels {
 namespace {
 
 constexpr int64_t kGrain = 16384;  // elements of a piece: some microseconds of work
-constexpr int64_t kBlock = 512;    // elements of a block in conversion: four buffers stay in the first cache
+constexpr int64_t kBlock = 512;    // elements of a staged block: four buffers stay in the first cache
+constexpr int64_t kShort = 64;     // shorter runs are gathered, several in a block
 constexpr int kOut = PointwiseRun::kOut;
 
-/// A loop whose operands pass through the computing type.
-class Staged {
- public:
-  Staged(PointwiseLoop body, DType compute, const DType (&inputs)[3], DType out) : body_(body) {
-    for (int i = 0; i < 3; ++i) {
-      bytes_[i] = static_cast<int64_t>(size_of(inputs[i]));
-      load_[i] = inputs[i] == compute ? nullptr : convert_loop(inputs[i], compute);
-    }
-    bytes_[kOut] = static_cast<int64_t>(size_of(out));
-    store_ = out == compute ? nullptr : convert_loop(compute, out);
-  }
+/// An operand as the walk sees it.
+struct Operand {
+  char* data = nullptr;  ///< null: not read
+  int64_t bytes = 0;     ///< of an element
+  int64_t inner = 0, outer = 0;
+  PointwiseLoop convert = nullptr;  ///< to the computing type, and from it for the output
+  bool same = false;                ///< it is of the computing type
 
-  void operator()(const PointwiseRun& run) const {
+  bool read() const { return data != nullptr; }
+  /// One value for the whole run.
+  bool constant() const { return inner == 0 && outer == 0; }
+  /// Whether the body can work on `rows` runs of `cols` elements where they are.
+  bool direct(int64_t rows, int64_t cols) const {
+    return same && (inner == 1 || cols == 1) && (rows == 1 || outer == cols);
+  }
+};
+
+/// One run of the walk: `outer` rows of `inner` elements, cut into blocks for the body.
+class Blocks {
+ public:
+  Blocks(PointwiseBody body, const Operand (&operands)[4], const PointwiseParams& params)
+      : body_(body), operand_(operands), params_(params) {}
+
+  void operator()(const StridedLoop::Run& run) const {
+    alignas(64) double buffer[4][kBlock];
+    // A constant is written out once.
+    for (int o = 0; o < kOut; ++o)
+      if (operand_[o].read() && operand_[o].constant())
+        load(operand_[o], run.offset[o], 1, std::min(kBlock, run.inner * run.outer), buffer[o]);
+    if (run.inner < kShort && run.outer > 1) {
+      const int64_t rows = kBlock / run.inner;
+      for (int64_t row = 0; row < run.outer; row += rows)
+        block(run, row, std::min(rows, run.outer - row), 0, run.inner, buffer);
+      return;
+    }
+    const bool in_place = std::all_of(
+        operand_, operand_ + 4, [&](const Operand& at) { return !at.read() || at.direct(1, run.inner); });
+    const int64_t cols = in_place ? run.inner : kBlock;
     for (int64_t row = 0; row < run.outer; ++row)
-      for (int64_t begin = 0; begin < run.inner; begin += kBlock)
-        block(run, row, begin, std::min(kBlock, run.inner - begin));
+      for (int64_t col = 0; col < run.inner; col += cols)
+        block(run, row, 1, col, std::min(cols, run.inner - col), buffer);
   }
 
  private:
-  void block(const PointwiseRun& run, int64_t row, int64_t begin, int64_t count) const {
-    alignas(64) double buffer[4][kBlock];
-    PointwiseRun at{};
-    at.inner = count;
-    at.outer = 1;
-    for (int i = 0; i < 3; ++i) {
-      const int64_t stride = run.inner_stride[i];
-      const void* in =
-          static_cast<const char*>(run.in[i]) + (row * run.outer_stride[i] + begin * stride) * bytes_[i];
-      at.in[i] = load_[i] == nullptr ? in : buffer[i];
-      at.inner_stride[i] = load_[i] == nullptr || stride == 0 ? stride : 1;
-      if (load_[i] != nullptr) convert(load_[i], in, stride, buffer[i], 1, stride == 0 ? 1 : count);
+  void block(const StridedLoop::Run& run, int64_t row, int64_t rows, int64_t col, int64_t cols,
+             double (&buffer)[4][kBlock]) const {
+    auto offset = [&](int o) { return run.offset[o] + row * operand_[o].outer + col * operand_[o].inner; };
+    const Operand& y = operand_[kOut];
+    const bool y_direct = y.direct(rows, cols);
+    PointwiseBlock at{};
+    at.n = rows * cols;
+    at.params = params_;
+    at.out = y_direct ? static_cast<void*>(y.data + offset(kOut) * y.bytes) : buffer[kOut];
+    for (int o = 0; o < kOut; ++o) {
+      const Operand& x = operand_[o];
+      if (!x.read()) {
+        at.in[o] = at.out;  // memory of the right size; the body does not look
+      } else if (x.constant()) {
+        at.in[o] = buffer[o];
+      } else if (x.direct(rows, cols)) {
+        at.in[o] = x.data + offset(o) * x.bytes;
+      } else {
+        load(x, offset(o), rows, cols, buffer[o]);
+        at.in[o] = buffer[o];
+      }
     }
-    const int64_t stride = run.inner_stride[kOut];
-    void* out = static_cast<char*>(run.out) + (row * run.outer_stride[kOut] + begin * stride) * bytes_[kOut];
-    at.out = store_ == nullptr ? out : buffer[kOut];
-    at.inner_stride[kOut] = store_ == nullptr ? stride : 1;
     body_(at);
-    if (store_ != nullptr) convert(store_, buffer[kOut], 1, out, stride, count);
+    if (!y_direct) store(y, offset(kOut), rows, cols, buffer[kOut]);
   }
 
-  static void convert(PointwiseLoop loop, const void* from, int64_t from_stride, void* to, int64_t to_stride,
-                      int64_t count) {
+  static void load(const Operand& x, int64_t offset, int64_t rows, int64_t cols, double* to) {
+    PointwiseRun run{};
+    run.in[0] = x.data + offset * x.bytes;
+    run.inner_stride[0] = x.inner;
+    run.outer_stride[0] = x.outer;
+    run.out = to;
+    run.inner_stride[kOut] = 1;
+    run.outer_stride[kOut] = cols;
+    run.inner = cols;
+    run.outer = rows;
+    x.convert(run);
+  }
+
+  static void store(const Operand& y, int64_t offset, int64_t rows, int64_t cols, const double* from) {
     PointwiseRun run{};
     run.in[0] = from;
-    run.out = to;
-    run.inner_stride[0] = from_stride;
-    run.inner_stride[kOut] = to_stride;
-    run.inner = count;
-    run.outer = 1;
-    loop(run);
+    run.inner_stride[0] = 1;
+    run.outer_stride[0] = cols;
+    run.out = y.data + offset * y.bytes;
+    run.inner_stride[kOut] = y.inner;
+    run.outer_stride[kOut] = y.outer;
+    run.inner = cols;
+    run.outer = rows;
+    y.convert(run);
   }
 
-  PointwiseLoop body_, load_[3], store_;
-  int64_t bytes_[4];
+  PointwiseBody body_;
+  const Operand (&operand_)[4];
+  const PointwiseParams& params_;
 };
 
-}  // namespace
-
-DType compute_dtype(std::initializer_list<DType> dtypes) {
-  const bool wide = std::any_of(dtypes.begin(), dtypes.end(), [](DType d) { return d == DType::f64; });
+DType compute_dtype(const PointwiseBodies& bodies, const View* const (&in)[3], const MutView& out) {
+  bool floating = is_floating(out.dtype), wide = out.dtype == DType::f64;
+  for (const View* x : in) {
+    if (x == nullptr) continue;
+    floating = floating || is_floating(x->dtype);
+    wide = wide || x->dtype == DType::f64;
+  }
+  if (!floating && bodies.i64 != nullptr) return DType::i64;
   return wide ? DType::f64 : DType::f32;
 }
 
-void run_pointwise(const Cpu& on, const PointwiseLoop (&loops)[2], std::initializer_list<const View*> inputs,
-                   const MutView& out) {
-  // The loops take three inputs; an operand that is missing is the first one that is there, standing still.
+}  // namespace
+
+void run_pointwise(const Cpu& on, const PointwiseBodies& bodies, std::initializer_list<const View*> inputs,
+                   const MutView& out, const PointwiseParams& params) {
   const View* in[3] = {};
-  std::copy(inputs.begin(), inputs.end(), in);
-  const View* stand_in = nullptr;
-  for (const View* x : in)
-    if (stand_in == nullptr && x != nullptr && x->defined()) stand_in = x;
-  if (stand_in == nullptr) return;  // there are no elements
+  std::transform(inputs.begin(), inputs.end(), in,
+                 [](const View* x) { return x != nullptr && x->defined() ? x : nullptr; });
+  const DType compute = compute_dtype(bodies, in, out);
+  const PointwiseBody body = compute == DType::i64   ? bodies.i64
+                             : compute == DType::f64 ? bodies.f64
+                                                     : bodies.f32;
   const Shape zero = Shape::filled(out.rank(), 0);
   const Shape* stride[3];
-  DType dtype[3];
-  DType compute = compute_dtype({out.dtype});
-  for (int i = 0; i < 3; ++i) {
-    const bool there = in[i] != nullptr && in[i]->defined();
-    stride[i] = there ? &in[i]->stride : &zero;
-    if (!there) in[i] = stand_in;
-    dtype[i] = in[i]->dtype;
-    compute = compute_dtype({compute, dtype[i]});
-  }
+  for (int i = 0; i < 3; ++i) stride[i] = in[i] != nullptr ? &in[i]->stride : &zero;
   const StridedLoop loop(out.shape, {stride[0], stride[1], stride[2], &out.stride});
+  if (loop.numel == 0) return;
+  ISKRA_CHECK(body != nullptr, "pointwise: this op has no form in ", name_of(compute));
 
-  PointwiseRun base{};
-  for (int o = 0; o < StridedLoop::kMaxOperands; ++o) {
-    base.inner_stride[o] = loop.inner_stride(o);
-    base.outer_stride[o] = loop.outer_stride(o);
+  Operand operands[4];
+  for (int o = 0; o <= kOut; ++o) {
+    Operand& at = operands[o];
+    if (o < kOut && in[o] == nullptr) continue;
+    const DType dtype = o < kOut ? in[o]->dtype : out.dtype;
+    // Reading and writing share the type; inputs are never written to.
+    at.data = o < kOut ? const_cast<char*>(in[o]->as<char>()) : out.as<char>();
+    at.bytes = static_cast<int64_t>(size_of(dtype));
+    at.inner = loop.inner_stride(o);
+    at.outer = loop.outer_stride(o);
+    at.convert = o < kOut ? convert_loop(dtype, compute) : convert_loop(compute, dtype);
+    at.same = dtype == compute;
   }
-  const PointwiseLoop body = loops[compute == DType::f64 ? 1 : 0];
-  const bool direct =
-      std::all_of(dtype, dtype + 3, [&](DType d) { return d == compute; }) && out.dtype == compute;
-  const Staged staged(body, compute, dtype, out.dtype);
+  const Blocks blocks(body, operands, params);
   parallel_for(on, loop.numel, kGrain, [&](int64_t begin, int64_t end) {
-    loop.for_each_run(begin, end, [&](const StridedLoop::Run& at) {
-      PointwiseRun run = base;
-      for (int i = 0; i < 3; ++i)
-        run.in[i] = in[i]->as<char>() + at.offset[i] * static_cast<int64_t>(size_of(dtype[i]));
-      run.out = out.as<char>() + at.offset[kOut] * static_cast<int64_t>(size_of(out.dtype));
-      run.inner = at.inner;
-      run.outer = at.outer;
-      direct ? body(run) : staged(run);
-    });
+    loop.for_each_run(begin, end, [&](const StridedLoop::Run& run) { blocks(run); });
   });
 }
 

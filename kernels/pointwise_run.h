@@ -1,4 +1,4 @@
-// Driving a pointwise loop over operands of any strides and element types.
+// Driving the loops of pointwise ops over operands of any strides and element types.
 #pragma once
 
 #include <initializer_list>
@@ -8,17 +8,26 @@
 
 namespace iskra::kernels {
 
-/// The loop that converts runs of one input; floats truncate and saturate on their way to integers.
+/// The loop that converts runs of one input; floats truncate and saturate on their way to integers, wider
+/// integers wrap around.
 PointwiseLoop convert_loop(DType from, DType to);
 
-/// What floating arithmetic on these operands computes in: f64 if any of them is f64, else f32.
-DType compute_dtype(std::initializer_list<DType> dtypes);
+/// One op in the types that are computed in; null where it does not exist in one.
+struct PointwiseBodies {
+  PointwiseBody f32, f64, i64;
+};
 
 /// out = body(inputs), at most three inputs, all broadcast to out's shape; an undefined input stands for an
-/// operand that the body does not read. `loops` are the body in f32 and in f64. Operands may be of any types:
-/// those that are not of the computing type pass through it in blocks that stay in the cache, so 16-bit types
-/// are rounded once, at the end.
-void run_pointwise(const Cpu& on, const PointwiseLoop (&loops)[2], std::initializer_list<const View*> inputs,
-                   const MutView& out);
+/// operand that the body does not read. It computes in f64 if an operand is f64; in i64 if all inputs are
+/// integers or bool, out is no floating type and the op has such a body; else in f32. Operands may be of any
+/// types: those that are not of the computing type, or do not lie densely, pass through it in blocks that
+/// stay in the cache, so 16-bit types are rounded once, at the end. out may be one of the inputs, at equal
+/// strides.
+void run_pointwise(const Cpu& on, const PointwiseBodies& bodies, std::initializer_list<const View*> inputs,
+                   const MutView& out, const PointwiseParams& params = {});
+
+/// The exact forms for integers and bool (pointwise_integer.cpp); null where there is none.
+PointwiseBody integer_body(UnaryOp op);
+PointwiseBody integer_body(BinaryOp op);
 
 }  // namespace iskra::kernels

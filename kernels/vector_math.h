@@ -73,6 +73,50 @@ ISKRA_HD inline float log(float x) {
   return x >= 0.0F ? y : __builtin_nanf("");
 }
 
+/// log(1 + x): what rounding 1 + x lost is put back, to first order.
+ISKRA_HD inline float log1p(float x) {
+  float u = 1.0F + x;
+  float lost = x - (u - 1.0F);
+  float y = log(u) + lost / u;
+  y = x > 3.40282347e38F ? x : y;
+  return x == -1.0F ? -kInfinity : y;
+}
+
+ISKRA_HD inline float log2(float x) {
+  bool subnormal = x < 1.17549435e-38F;
+  float scaled = subnormal ? x * 8388608.0F : x;
+  constexpr uint32_t kSqrtHalfBits = 0x3f3504f3U;
+  uint32_t u = bits_of(scaled) - kSqrtHalfBits;
+  float e = static_cast<float>(static_cast<int32_t>(u) >> 23);
+  float m = from_bits((u & 0x7fffffU) + kSqrtHalfBits);
+  float y = (e - (subnormal ? 23.0F : 0.0F)) + log(m) * kLog2e;
+  y = x > 3.40282347e38F ? x : y;
+  y = x == 0.0F ? -kInfinity : y;
+  return x >= 0.0F ? y : __builtin_nanf("");
+}
+
+/// e^x - 1. With e^r - 1 = y: 2^n y + (2^n - 1), the factor 2^n in two parts as in exp_sum.
+ISKRA_HD inline float expm1(float x) {
+  constexpr float kRound = 12582912.0F;
+  float a = x > 89.0F ? 89.0F : x;
+  a = a < -104.0F ? -104.0F : a;
+  float shifted = a * kLog2e + kRound;
+  float n = shifted - kRound;
+  float r = (a - n * kLn2High) - n * kLn2Low;
+  // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2, as in exp_sum
+  float q = 0.00138146104F;
+  q = q * r + 0.00836871006F;
+  q = q * r + 0.041668389F;
+  q = q * r + 0.166665211F;
+  q = q * r + 0.49999994F;
+  float y = (q * r) * r + r;
+  uint32_t k = bits_of(shifted) - bits_of(kRound);
+  uint32_t half = static_cast<uint32_t>(static_cast<int32_t>(k) >> 1);
+  float first = from_bits((half + 127U) << 23), second = from_bits((k - half + 127U) << 23);
+  float inverse = from_bits((127U - (k - half)) << 23);
+  return (y * first + (first - inverse)) * second;
+}
+
 ISKRA_HD inline float sigmoid(float x) {
   float e = exp(-__builtin_fabsf(x));
   return (x < 0.0F ? e : 1.0F) / (1.0F + e);
@@ -145,6 +189,22 @@ ISKRA_HD inline float sin_quarter(float v) {
 }
 
 ISKRA_HD inline float sqrt(float x) { return __builtin_sqrtf(x); }
+ISKRA_HD inline float abs(float x) { return __builtin_fabsf(x); }
+ISKRA_HD inline float floor(float x) { return __builtin_floorf(x); }
+ISKRA_HD inline float ceil(float x) { return __builtin_ceilf(x); }
+ISKRA_HD inline float round(float x) { return __builtin_rintf(x); }  // ties to even
+ISKRA_HD inline float trunc(float x) { return __builtin_truncf(x); }
+ISKRA_HD inline float fmod(float a, float b) { return ::fmodf(a, b); }
+
+ISKRA_HD inline double abs(double x) { return __builtin_fabs(x); }
+ISKRA_HD inline double floor(double x) { return __builtin_floor(x); }
+ISKRA_HD inline double ceil(double x) { return __builtin_ceil(x); }
+ISKRA_HD inline double round(double x) { return __builtin_rint(x); }
+ISKRA_HD inline double trunc(double x) { return __builtin_trunc(x); }
+ISKRA_HD inline double fmod(double a, double b) { return ::fmod(a, b); }
+ISKRA_HD inline double expm1(double x) { return ::expm1(x); }
+ISKRA_HD inline double log1p(double x) { return ::log1p(x); }
+ISKRA_HD inline double log2(double x) { return ::log2(x); }
 
 ISKRA_HD inline double exp(double x) { return ::exp(x); }
 ISKRA_HD inline double log(double x) { return ::log(x); }

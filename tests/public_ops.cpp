@@ -69,7 +69,9 @@ std::set<std::string> public_ops() {
   ops.merge(ops_declared_in(tensor.substr(from, to - from)));
 #define ISKRA_INSERT(name, doc) ops.insert(#name);
   ISKRA_UNARY_OPS(ISKRA_INSERT)
+  ISKRA_TEST_OPS(ISKRA_INSERT)
   ISKRA_BINARY_OPS(ISKRA_INSERT)
+  ISKRA_COMPARE_OPS(ISKRA_INSERT)
 #undef ISKRA_INSERT
   return ops;
 }

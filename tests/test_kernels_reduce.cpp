@@ -23,7 +23,7 @@ class Reduce : public ::testing::TestWithParam<DType> {
   Array sum(const Array& x, const Shape& y_shape, const Shape& y_stride, double scale, int threads) const {
     Array y(dtype, y_shape, y_stride);
     HeapScratch scratch;
-    reduce_sum(Cpu{threads, Provider::fastest, &scratch}, x.view(), y.view(), scale);
+    reduce(Cpu{threads, Provider::fastest, &scratch}, ReduceOp::sum, x.view(), {}, y.view(), scale);
     return y;
   }
 
@@ -99,7 +99,7 @@ TEST_P(Reduce, ErrorDoesNotGrowWithTheNumberOfTerms) {
   columns.stride = {4, 1};
   Array y(dtype, {1, 4});
   HeapScratch scratch;
-  reduce_sum(Cpu{1, Provider::fastest, &scratch}, columns, y.view(), 1);
+  reduce(Cpu{1, Provider::fastest, &scratch}, ReduceOp::sum, columns, {}, y.view());
   for (int64_t i = 0; i < 4; ++i) EXPECT_NEAR(y.get(i), want / 4, 1e-6 * want / 4);
 }
 
