@@ -143,7 +143,8 @@ class Pass final {
       held = std::move(grad);
       return;
     }
-    if (!only_handle(held)) held = copy_like(meta, held);
+    // Not in place where another handle sees it, or where elements share memory (the gradient of a sum).
+    if (!only_handle(held) || !held.is_dense()) held = copy_like(meta, held);
     detail::launch(held.device(), [&](auto on) { kernels::add_into(on, grad.view(), held.mut(), 1.0F); });
   }
 

@@ -62,7 +62,7 @@ void add_sums(OpTable& table) {
         .row("long", {normal({1031})})
         .row("large", {normal({3, 67}, 1e18)}, {{"axes", {1}}}, {.gradcheck = false})
         .only({DType::f64, DType::f32, DType::bf16})
-        .row("special", {special({13, 3})}, {{"axes", {1}}}, {.floor = 0, .gradcheck = false});
+        .row("special", {special({13, 1})}, {{"axes", {1}}}, {.floor = 0, .gradcheck = false});
     if (!mean_op) {
       op.row("integers", {whole({5, 3, 4}, -9, 9)}, {{"axes", {0, 2}}}, {.gradcheck = false})
           .row("counts", {whole({300}, 0, 200)}, Json::object(), {.gradcheck = false})
@@ -164,10 +164,10 @@ void add_moments(OpTable& table) {
       };
     add_reduction(table, name, run, style)
         .row("biased", {normal({4, 37})}, {{"axes", {1}}, {"correction", 0}}, style.tolerance)
-        .row("large_mean", {shifted({4, 1031}, 1000, 1)}, {{"axes", {1}}}, {.f32 = 1e-5, .gradcheck = false})
+        .row("large_mean", {shifted({4, 1031}, 1000, 1)}, {{"axes", {1}}}, {.f32 = 3e-4, .gradcheck = false})
         .only({DType::f64, DType::f32})
         .row("large_mean_columns", {shifted({1031, 4}, -3000, 1)}, {{"axes", {0}}},
-             {.f32 = 3e-5, .gradcheck = false})
+             {.f32 = 1e-3, .gradcheck = false})
         .only({DType::f64, DType::f32});
   }
   constexpr auto lse = [](const Tensor& x, const std::vector<int>& axes, bool kept) {
@@ -176,7 +176,7 @@ void add_moments(OpTable& table) {
   add_reduction(table, "logsumexp", run_reduction<lse>,
                 {.plain = [](const Shape& shape) { return normal(shape, 3); }, .of_nothing = true})
       .row("number", {normal({})})
-      .row("far", {shifted({5, 9}, 900, 20)}, {{"axes", {1}}}, {.gradcheck = false})
+      .row("far", {shifted({5, 9}, 900, 20)}, {{"axes", {1}}}, {.f32 = 1e-4, .gradcheck = false})
       .only({DType::f64, DType::f32})
       .row("special", {special({13, 1})}, {{"axes", {1}}}, {.floor = 0});
 }

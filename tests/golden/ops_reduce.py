@@ -1,4 +1,5 @@
 """Reductions."""
+import torch
 
 
 def reduction(f):
