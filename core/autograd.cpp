@@ -1,7 +1,9 @@
 // Tensor's autograd members and the recording of nodes. The backward pass itself is backward.cpp.
 #include <iskra/core/autograd.h>
 
+#include <atomic>
 #include <utility>
+#include <vector>
 
 #include <iskra/core/grad_meta.h>
 #include <iskra/core/launch.h>
@@ -60,28 +62,86 @@ GradMeta& meta_of(const Tensor& x) {
   return *meta;
 }
 
-Tensor record_node(const char* name, const Tensor& y, const std::vector<Tensor>& inputs, Backward backward) {
+void Node::free() {
+  backward = nullptr;
+  saved.clear();
+}
+
+void Node::check_saved() const {
+  for (const SavedValue& value : saved) {
+    const Storage& now = *value.impl->storage;
+    uint64_t version = now.version.load(std::memory_order_relaxed);
+    if (&now == value.storage && version == value.version) continue;
+    ISKRA_CHECK(&now == value.storage, "backward of '", name, "': a saved value ", Tensor(value.impl).str(),
+                " was given other memory by set_data() after it was saved; do so after the backward pass");
+    throw Error(text("backward of '", name, "': a saved value ", Tensor(value.impl).str(),
+                     " was changed in place after it was saved (version ", value.version, " then, ", version,
+                     " now); change a clone() of it, or change it after the backward pass"));
+  }
+}
+
+void Census::note(const std::shared_ptr<TensorImpl>& impl) {
+  if (!impl) return;
+  if (values_.empty()) values_.reserve(4);
+  values_.push_back({impl, impl->storage.get(), impl->storage->version.load(std::memory_order_relaxed)});
+}
+
+void note_copy(Census& census, const std::shared_ptr<TensorImpl>& impl) { census.note(impl); }
+
+// Views themselves are never changed in place with a record, so only the root of a view can be superseded.
+void check_fresh(const GradMeta& x) {
+  ISKRA_CHECK(!x.base || !x.base->superseded, "autograd: a view made by '", x.node->name,
+              "' was taken before its base was changed in place; take the view again after the change");
+}
+
+Tensor record_node(const char* name, const Tensor& y, std::span<const Tensor> inputs, Backward backward,
+                   std::vector<SavedValue> saved) {
   ISKRA_CHECK(is_floating(y.dtype()), name, ": a ", name_of(y.dtype()), " result has no gradient");
-  ISKRA_CHECK(inputs.size() <= 64, name, ": ", inputs.size(), " inputs; a node takes at most 64");
   auto node = std::make_shared<Node>();
   node->name = name;
   node->backward = std::move(backward);
+  node->saved = std::move(saved);
   node->context = context();
+  node->inputs.reserve(inputs.size());
+  std::shared_ptr<GradMeta> base;
   for (const Tensor& x : inputs) {
-    node->inputs.push_back(x.defined() && x.requires_grad() ? x.impl()->meta : nullptr);
+    bool wanted = x.defined() && x.requires_grad();
+    if (wanted) {
+      const auto& meta = x.impl()->meta;
+      check_fresh(*meta);
+      if (x.impl()->storage == y.impl()->storage) base = meta->base ? meta->base : meta;
+    }
+    node->inputs.push_back(wanted ? x.impl()->meta : nullptr);
   }
-  // A result that is one of the inputs would make the graph a cycle: give it a handle of its own.
-  Tensor out = y.impl()->meta ? y.detach() : y;
+  // A result that is one of the inputs, or that the closure itself keeps, would make the graph a cycle: give
+  // it a handle of its own.
+  bool kept = y.impl()->meta != nullptr;
+  for (const SavedValue& value : node->saved) kept = kept || value.impl == y.impl();
+  Tensor out = kept ? detail::view_of(y, y.shape(), y.strides()) : y;
   GradMeta& meta = meta_of(out);
   meta.requires_grad = true;
+  meta.base = std::move(base);
   meta.node = std::move(node);
   return out;
+}
+
+Tensor record_node(const char* name, const Tensor& y, const std::vector<Tensor>& inputs,
+                   const Backward& backward) {
+  Census census;
+  Backward kept(backward);
+  return record_node(name, y, std::span<const Tensor>(inputs), std::move(kept), census.take());
 }
 
 }  // namespace detail
 
 bool recording(std::initializer_list<const Tensor*> inputs) {
-  if (!context().grad_enabled) return false;
+  if (!context().grad_enabled) {
+    if (detail::current_probe != nullptr) {
+      for (const Tensor* x : inputs)
+        if (x->requires_grad()) detail::current_probe->push_back(*x);
+    }
+    return false;
+  }
   for (const Tensor* x : inputs) {
     if (x->defined() && x->requires_grad()) return true;
   }
@@ -125,12 +185,45 @@ void Tensor::clear_grad() {
   if (defined() && impl_->meta) impl_->meta->grad = {};
 }
 
-void Tensor::on_gradient(std::function<void(Tensor&)> hook, Caller caller) {
+namespace {
+
+HookHandle add_hook(const Tensor& x, detail::Hook hook) {
+  static std::atomic<uint64_t> last = 0;
+  const uint64_t id = ++last;
+  hook.id = id;
+  detail::meta_of(x).hooks.push_back(std::move(hook));
+  return {x.impl()->meta, id};
+}
+
+}  // namespace
+
+void HookHandle::remove() {
+  auto meta = meta_.lock();
+  if (meta) std::erase_if(meta->hooks, [id = id_](const detail::Hook& hook) { return hook.id == id; });
+  meta_.reset();
+}
+
+HookHandle Tensor::on_gradient(std::function<void(Tensor&)> hook, Caller caller) {
   detail::OpScope scope("on_gradient", caller);
   detail::GradMeta& meta = detail::meta_of(*this);
-  ISKRA_CHECK(!meta.node, "on_gradient: only a leaf takes a gradient hook; this Tensor was computed by '",
-              meta.node->name, "'");
-  meta.hooks.push_back(std::move(hook));
+  ISKRA_CHECK(!meta.node, "on_gradient: only a leaf takes such a hook; this Tensor was computed by '",
+              meta.node->name, "', use hook_gradient()");
+  return add_hook(*this, {0, std::move(hook), nullptr});
+}
+
+HookHandle Tensor::hook_gradient(std::function<Tensor(const Tensor&)> hook, Caller caller) {
+  detail::OpScope scope("hook_gradient", caller);
+  ISKRA_CHECK(requires_grad(), "hook_gradient: this Tensor ", str(),
+              " requires no gradient, so the hook would never run; use set_requires_grad() on a leaf");
+  return add_hook(*this, {0, nullptr, std::move(hook)});
+}
+
+Tensor& Tensor::retain_grad(Caller caller) {
+  detail::OpScope scope("retain_grad", caller);
+  ISKRA_CHECK(requires_grad(), "retain_grad: this Tensor ", str(),
+              " requires no gradient; use set_requires_grad() on a leaf");
+  impl_->meta->retains = impl_->meta->node != nullptr;
+  return *this;
 }
 
 Tensor Tensor::detach(Caller caller) const {

@@ -1,197 +1,116 @@
-// The backward pass. Tensors that take part are visited consumers first; a tensor's gradient is complete when
-// every node that uses it has been asked. Kernels overwrite; the pass adds when a second gradient arrives, in
-// place where nobody else can see the memory.
-#include <unordered_map>
+// The public ways into a backward pass; the pass itself is backward_pass.cpp.
 #include <utility>
 #include <vector>
 
 #include <iskra/core/autograd.h>
-#include <iskra/core/grad_meta.h>
-#include <iskra/core/launch.h>
-#include <iskra/kernels/kernels.h>
+#include <iskra/core/backward_pass.h>
 
 namespace iskra {
 namespace {
 
-using detail::GradMeta;
-using detail::Node;
+using detail::Pass;
+using detail::Root;
 
-bool only_handle(const Tensor& x) { return x.impl().use_count() == 1 && x.impl()->storage.use_count() == 1; }
-
-Tensor copy_like(const GradMeta& meta, const Tensor& x) {
-  Tensor y = meta.empty_gradient();
-  y.copy_from(x);
-  return y;
+Root root_of(const char* op, const Tensor& root, const Tensor& grad) {
+  ISKRA_CHECK(root.defined(), op, ": this Tensor is undefined");
+  ISKRA_CHECK(root.requires_grad(), op, ": this Tensor depends on nothing that requires a gradient",
+              context().grad_enabled ? "" : " (NoGrad is active here)",
+              "; gradients themselves cannot be differentiated (there is no double backward)");
+  detail::check_fresh(*root.impl()->meta);
+  Tensor seed = grad;
+  if (!seed.defined()) {
+    ISKRA_CHECK(root.numel() == 1, op, ": the Tensor has shape ", root.shape(),
+                "; reduce it to one element, or pass the gradient to start from");
+    seed = Tensor::full(root.shape(), 1, {.dtype = root.dtype(), .device = root.device()});
+  }
+  ISKRA_CHECK(seed.shape() == root.shape() && seed.dtype() == root.dtype(), op, ": the gradient is ",
+              seed.str(), ", the Tensor ", root.str());
+  return {root.impl()->meta, seed.detach()};
 }
 
-class Pass final {
- public:
-  void run(const Tensor& root, Tensor grad) {
-    GradMeta& start = *root.impl()->meta;
-    sort(&start);
-    add(start, std::move(grad));
-    if (!start.node) return finish_leaf(start);
-    for (size_t i = order_.size(); i-- > 0;) {
-      GradMeta* meta = order_[i];
-      if (meta->node) step(*meta);
-    }
-  }
-
-  // A pass that failed half-way leaves leaves with what they had and what had arrived.
-  ~Pass() {
-    for (auto& [meta, slot] : slots_) {
-      if (!meta->node && slot.grad.defined()) meta->grad = std::move(slot.grad);
-    }
-  }
-
- private:
-  struct Slot {
-    Tensor grad;
-    int pending = 0;  // uses of this tensor by nodes not yet asked
-  };
-
-  class NodeSinks final : public Sinks {
-   public:
-    NodeSinks(Pass& pass, const Node& node) : pass_(pass), node_(node) {}
-    void give(int input, Tensor grad) override {
-      const auto& meta = node_.inputs.at(static_cast<size_t>(input));
-      if (!meta) return;
-      ISKRA_CHECK(grad.defined() && grad.shape() == meta->shape && grad.dtype() == meta->dtype,
-                  "backward of '", node_.name, "': gave a gradient ", grad.str(), " for an input ",
-                  name_of(meta->dtype), " ", meta->shape);
-      pass_.add(*meta, std::move(grad));
-    }
-    Sink accumulate(int input) override {
-      const auto& meta = node_.inputs.at(static_cast<size_t>(input));
-      ISKRA_CHECK(meta, node_.name, ": its backward asks for the gradient of input ", input,
-                  ", which takes none");
-      return pass_.memory(*meta);
-    }
-
-   private:
-    Pass& pass_;
-    const Node& node_;
-  };
-
-  // False when it was visited before. What comes is added to what a leaf holds.
-  bool visit(GradMeta& meta) {
-    auto [slot, first] = slots_.try_emplace(&meta);
-    if (first && !meta.node) slot->second.grad = std::move(meta.grad);
-    return first;
-  }
-
-  // Depth first without recursion: order_ gets every tensor after all that it was computed from.
-  void sort(GradMeta* root) {
-    struct Frame {
-      GradMeta* meta;
-      size_t next;
-    };
-    std::vector<Frame> stack{{root, 0}};
-    visit(*root);
-    while (!stack.empty()) {
-      Frame& top = stack.back();
-      const Node* node = top.meta->node.get();
-      if (node == nullptr || top.next == node->inputs.size()) {
-        order_.push_back(top.meta);
-        stack.pop_back();
-        continue;
-      }
-      GradMeta* input = node->inputs[top.next++].get();
-      if (input == nullptr) continue;
-      bool first_visit = visit(*input);
-      ++slots_[input].pending;
-      if (first_visit) stack.push_back({input, 0});
-    }
-  }
-
-  void step(GradMeta& meta) {
-    std::shared_ptr<Node> node = meta.node;
-    ISKRA_CHECK(node->backward, "backward: the graph of '", node->name,
-                "' was already used and its saved values are freed; compute the loss again");
-    Tensor grad = std::move(slots_[&meta].grad);
-    slots_[&meta].grad = {};
-    if (grad.defined()) ask(*node, std::move(grad));
-    node->backward = nullptr;
-    for (const auto& input : node->inputs) {
-      if (!input) continue;
-      if (--slots_[input.get()].pending == 0 && !input->node) finish_leaf(*input);
-    }
-  }
-
-  void ask(const Node& node, Tensor grad) {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (node.inputs[i]) bits |= uint64_t{1} << i;
-    }
-    NodeSinks sinks(*this, node);
-    Context before = context();
-    context() = node.context;
-    context().grad_enabled = false;
-    context().memory_tag = MemoryTag::gradients;
-    try {
-      node.backward(grad, Wanted(bits), sinks);
-    } catch (...) {
-      context() = before;
-      throw;
-    }
-    context() = before;
-  }
-
-  void add(GradMeta& meta, Tensor grad) {
-    Tensor& held = slots_[&meta].grad;
-    if (!held.defined()) {
-      held = std::move(grad);
-      return;
-    }
-    // Not in place where another handle sees it, or where elements share memory (the gradient of a sum).
-    if (!only_handle(held) || !held.is_dense()) held = copy_like(meta, held);
-    detail::launch(held.device(), [&](auto on) { kernels::add_into(on, grad.view(), held.mut(), 1.0F); });
-  }
-
-  Sink memory(GradMeta& meta) {
-    Tensor& held = slots_[&meta].grad;
-    if (!held.defined()) {
-      held = meta.empty_gradient();
-      return {held, 0.0F};
-    }
-    if (!only_handle(held) || !held.is_dense()) held = copy_like(meta, held);
-    return {held, 1.0F};
-  }
-
-  // The gradient that a leaf keeps is its own memory, laid out like the leaf.
-  void finish_leaf(GradMeta& leaf) {
-    Tensor grad = std::move(slots_[&leaf].grad);
-    slots_[&leaf].grad = {};
-    if (grad.defined() && !(only_handle(grad) && grad.strides() == leaf.stride)) grad = copy_like(leaf, grad);
-    leaf.grad = std::move(grad);
-    auto owner = leaf.owner.lock();
-    if (!owner || !leaf.grad.defined()) return;
-    Tensor handle(owner);
-    for (auto& hook : leaf.hooks) hook(handle);
-  }
-
-  std::unordered_map<GradMeta*, Slot> slots_;
-  std::vector<GradMeta*> order_;
-};
+std::vector<Root> roots_of(const char* op, const std::vector<Tensor>& roots,
+                           const std::vector<Tensor>& grads) {
+  ISKRA_CHECK(!roots.empty(), op, ": the list of roots is empty; name one Tensor or more");
+  ISKRA_CHECK(grads.empty() || grads.size() == roots.size(), op, ": ", grads.size(), " gradients for ",
+              roots.size(), " roots; give one for each, or none");
+  std::vector<Root> all;
+  for (size_t i = 0; i < roots.size(); ++i)
+    all.push_back(root_of(op, roots[i], grads.empty() ? Tensor() : grads[i]));
+  return all;
+}
 
 }  // namespace
 
 void backward(const Tensor& root, const Tensor& grad, Caller caller) {
+  backward(std::vector<Tensor>{root}, grad.defined() ? std::vector<Tensor>{grad} : std::vector<Tensor>{}, {},
+           caller);
+}
+
+void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& grads, BackwardOptions options,
+              Caller caller) {
   detail::OpScope scope("backward", caller);
-  ISKRA_CHECK(root.defined(), "backward: this Tensor is undefined");
-  ISKRA_CHECK(root.requires_grad(), "backward: this Tensor depends on nothing that requires a gradient",
-              context().grad_enabled ? "" : " (NoGrad is active here)",
-              "; gradients themselves cannot be differentiated (there is no double backward)");
-  Tensor seed = grad;
-  if (!seed.defined()) {
-    ISKRA_CHECK(root.numel() == 1, "backward: the Tensor has shape ", root.shape(),
-                "; reduce it to one element, or pass the gradient to start from");
-    seed = Tensor::full(root.shape(), 1, {.dtype = root.dtype(), .device = root.device()});
-  }
-  ISKRA_CHECK(seed.shape() == root.shape() && seed.dtype() == root.dtype(), "backward: the gradient is ",
-              seed.str(), ", the Tensor ", root.str());
+  Pass pass(roots_of("backward", roots, grads));
+  if (options.keep_graph) pass.keep_graph();
   NoGrad no_grad;
-  Pass().run(root, seed.detach());
+  pass.run_first();
+}
+
+std::vector<Tensor> gradients(const std::vector<Tensor>& roots, const std::vector<Tensor>& inputs,
+                              const std::vector<Tensor>& grads, BackwardOptions options, Caller caller) {
+  detail::OpScope scope("gradients", caller);
+  Pass pass(roots_of("gradients", roots, grads));
+  if (options.keep_graph) pass.keep_graph();
+  ISKRA_CHECK(!inputs.empty(), "gradients: the list of inputs is empty; name one Tensor or more");
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    ISKRA_CHECK(inputs[i].requires_grad(), "gradients: input ", i, " is ", inputs[i].str(),
+                ", which requires no gradient; use set_requires_grad() before the forward pass");
+    pass.target(*inputs[i].impl()->meta);
+  }
+  pass.collect();
+  NoGrad no_grad;
+  pass.run_first();
+  if (!options.keep_graph) pass.free_graph();
+  std::vector<Tensor> results;
+  for (const Tensor& input : inputs) results.push_back(pass.take(*input.impl()->meta));
+  return results;
+}
+
+struct DeferredBackward::State {
+  explicit State(std::vector<Root> roots) : pass(std::move(roots)) {}
+  Pass pass;
+};
+
+DeferredBackward::DeferredBackward(std::unique_ptr<State> state) : state_(std::move(state)) {}
+DeferredBackward::DeferredBackward(DeferredBackward&&) noexcept = default;
+DeferredBackward& DeferredBackward::operator=(DeferredBackward&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+DeferredBackward::~DeferredBackward() {
+  if (state_) state_->pass.free_graph();
+}
+
+void DeferredBackward::finish(Caller caller) {
+  detail::OpScope scope("finish", caller);
+  ISKRA_CHECK(state_, "finish: this backward pass has finished already; it has one second half");
+  std::unique_ptr<State> state = std::move(state_);
+  NoGrad no_grad;
+  state->pass.run_second();
+}
+
+DeferredBackward backward_inputs(const std::vector<Tensor>& roots, const std::vector<Tensor>& inputs,
+                                 const std::vector<Tensor>& grads, Caller caller) {
+  detail::OpScope scope("backward_inputs", caller);
+  auto state = std::make_unique<DeferredBackward::State>(roots_of("backward_inputs", roots, grads));
+  ISKRA_CHECK(!inputs.empty(), "backward_inputs: the list of inputs is empty; without one, use backward()");
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    ISKRA_CHECK(inputs[i].requires_grad() && inputs[i].is_leaf(), "backward_inputs: input ", i, " is ",
+                inputs[i].str(), "; it must be a leaf that requires a gradient");
+    state->pass.target(*inputs[i].impl()->meta);
+  }
+  NoGrad no_grad;
+  state->pass.run_first();
+  return DeferredBackward(std::move(state));
 }
 
 }  // namespace iskra

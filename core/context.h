@@ -1,5 +1,5 @@
-// What is ambient on a thread: gradient recording, thread budget, kernel provider. Graph nodes capture it, so
-// that a backward pass runs under the settings of its forward pass.
+// What is ambient on a thread: gradient recording, thread budget, kernel provider, autocast. Graph nodes
+// capture it, so that a backward pass runs under the settings of its forward pass.
 #pragma once
 
 #include <iskra/core/allocator.h>
@@ -14,6 +14,8 @@ struct Context {
   int threads = 0;  ///< 0: all that the machine offers
   Provider provider = Provider::fastest;
   MemoryTag memory_tag = MemoryTag::activations;
+  bool autocast = false;  ///< see autocast.h
+  DType autocast_dtype = DType::bf16;
 };
 
 /// This thread's settings.
@@ -31,6 +33,18 @@ class NoGrad {
   ~NoGrad() { context().grad_enabled = before_; }
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// Within its scope graphs are recorded, also inside of a NoGrad.
+class EnableGrad {
+ public:
+  EnableGrad() : before_(context().grad_enabled) { context().grad_enabled = true; }
+  ~EnableGrad() { context().grad_enabled = before_; }
+  EnableGrad(const EnableGrad&) = delete;
+  EnableGrad& operator=(const EnableGrad&) = delete;
 
  private:
   bool before_;

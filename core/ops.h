@@ -116,8 +116,8 @@ bool all_close(const Tensor& a, const Tensor& b, double relative = 1e-5, double 
 
 // --- products
 // ------------------------------------------------------------------------------------------------------
-/// What linear and conv2d do in the pass that makes their sums, with one rounding: y = activation(sums + bias) +
-/// residual. For the backward pass ReLU without a residual keeps y, any other activation sums + bias.
+/// What linear and conv2d do in the pass that makes their sums, with one rounding: y = activation(sums +
+/// bias) + residual. For the backward pass ReLU without a residual keeps y, any other activation sums + bias.
 using kernels::Activation;  // none, relu, gelu (by erf)
 struct FusedOptions {
   Activation activation = Activation::none;
@@ -143,8 +143,8 @@ struct ConvTranspose2dOptions {
   int64_t dilation[2] = {1, 1};
   int64_t groups = 1;
 };
-/// The data gradient of conv2d as an op: x (N,C,H,W), weight (C,K/groups,R,S), bias (K) or nothing: (N,K,OH,OW)
-/// with OH = (H-1) * stride - 2 * padding + dilation * (R-1) + output_padding + 1.
+/// The data gradient of conv2d as an op: x (N,C,H,W), weight (C,K/groups,R,S), bias (K) or nothing:
+/// (N,K,OH,OW) with OH = (H-1) * stride - 2 * padding + dilation * (R-1) + output_padding + 1.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTranspose2dOptions& options = {}, Caller caller = Caller::current());
 /// x (N,C,H,W), channels-last in memory, as in all pooling; gradients go to the first largest element of each

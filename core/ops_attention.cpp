@@ -2,6 +2,7 @@
 #include <cmath>
 #include <optional>
 
+#include <iskra/core/autocast.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/random.h>
@@ -106,6 +107,8 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                                     const AttentionOptions& options, Caller caller) {
   constexpr const char* kName = "scaled_dot_product_attention";
   detail::OpScope scope(kName, caller);
+  if (auto cast = detail::Recast(detail::Precision::lower, {&q, &k, &v}))
+    return scaled_dot_product_attention(cast(q), cast(k), cast(v), options, caller);
   check_heads(kName, q, k, v);
   Rules rules(kName, options, q, k.size(2));
   Tensor q1 = unit_last(q), k1 = unit_last(k), v1 = unit_last(v);
@@ -133,6 +136,8 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
 Tensor packed_attention(const Tensor& qkv, int64_t heads, const AttentionOptions& options, Caller caller) {
   constexpr const char* kName = "packed_attention";
   detail::OpScope scope(kName, caller);
+  if (auto cast = detail::Recast(detail::Precision::lower, {&qkv}))
+    return packed_attention(cast(qkv), heads, options, caller);
   ISKRA_CHECK(is_floating(qkv.dtype()), kName, ": the input is ", qkv.str(),
               "; convert it to a floating dtype first");
   ISKRA_CHECK(qkv.rank() == 3 && heads > 0 && qkv.size(2) % (3 * heads) == 0, kName, ": the input has shape ",

@@ -1,4 +1,5 @@
 // The transposed convolution: conv2d's data gradient as an op, and conv2d as its gradient.
+#include <iskra/core/autocast.h>
 #include <iskra/core/fused.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
@@ -58,6 +59,8 @@ Shape result_shape(const Tensor& x, const Tensor& w, const ConvTranspose2dOption
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const ConvTranspose2dOptions& options, Caller caller) {
   detail::OpScope scope(kName, caller);
+  if (auto cast = detail::Recast(detail::Precision::lower, {&x, &weight, &bias}))
+    return conv_transpose2d(cast(x), cast(weight), cast(bias), options, caller);
   check_options(options);
   check_operands(x, weight, bias, options.groups);
   const Conv2dOptions at{.stride = {options.stride[0], options.stride[1]},

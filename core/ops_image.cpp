@@ -1,4 +1,5 @@
 // Ops on images: (N,C,H,W) in shape, channels-last in memory.
+#include <iskra/core/autocast.h>
 #include <iskra/core/fused.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
@@ -50,6 +51,11 @@ Shape conv_shape(const Tensor& x, const Tensor& w, const Tensor& bias, const Con
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options,
               const FusedOptions& then, Caller caller) {
   detail::OpScope scope("conv2d", caller);
+  if (auto cast = detail::Recast(detail::Precision::lower, {&x, &weight, &bias, &then.residual})) {
+    FusedOptions fused = then;
+    fused.residual = cast(then.residual);
+    return conv2d(cast(x), cast(weight), cast(bias), options, fused, caller);
+  }
   Shape shape = conv_shape(x, weight, bias, options);
   detail::FusedPass pass("conv2d", then, shape, x, recording({&x, &weight, &bias, &then.residual}),
                          Layout::channels_last);

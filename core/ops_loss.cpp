@@ -1,4 +1,5 @@
 // Losses.
+#include <iskra/core/autocast.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/op_parts.h>
 
@@ -82,6 +83,8 @@ Tensor of_classes(const char* name, bool normalized, const Tensor& logits, const
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options,
                      Caller caller) {
   detail::OpScope scope("cross_entropy", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&logits, &target}))
+    return cross_entropy(cast(logits), cast(target), options, caller);
   check_classes("cross_entropy", logits, target, options.weight, options.smoothing);
   return of_classes("cross_entropy", false, logits, target, options.weight,
                     {options.smoothing, options.ignore_index, options.reduction});
@@ -94,6 +97,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& target, double smoothin
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels, const NllLossOptions& options,
                 Caller caller) {
   detail::OpScope scope("nll_loss", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&log_probabilities}))
+    return nll_loss(cast(log_probabilities), labels, options, caller);
   check_classes("nll_loss", log_probabilities, labels, options.weight, 0);
   ISKRA_CHECK(labels.dtype() == DType::i64, "nll_loss: the labels are ", labels.str(), "; they must be i64");
   return of_classes("nll_loss", true, log_probabilities, labels, options.weight,
@@ -163,6 +168,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
                                         const BinaryCrossEntropyOptions& options, Caller caller) {
   constexpr const char* kName = "binary_cross_entropy_with_logits";
   detail::OpScope scope(kName, caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x, &target}))
+    return binary_cross_entropy_with_logits(cast(x), cast(target), options, caller);
   check_pair(kName, x, target);
   return of_pairs(kName, kernels::PairLoss::bce_with_logits, x, target, 0, options.reduction,
                   spread(kName, "weight", options.weight, x),
@@ -171,29 +178,39 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
 
 Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction, Caller caller) {
   detail::OpScope scope("mse_loss", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x, &target}))
+    return mse_loss(cast(x), cast(target), reduction, caller);
   return of_pairs("mse_loss", kernels::PairLoss::mse, x, target, 0, reduction);
 }
 
 Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction, Caller caller) {
   detail::OpScope scope("l1_loss", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x, &target}))
+    return l1_loss(cast(x), cast(target), reduction, caller);
   return of_pairs("l1_loss", kernels::PairLoss::l1, x, target, 0, reduction);
 }
 
 Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, double beta, Reduction reduction,
                       Caller caller) {
   detail::OpScope scope("smooth_l1_loss", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x, &target}))
+    return smooth_l1_loss(cast(x), cast(target), beta, reduction, caller);
   ISKRA_CHECK(beta >= 0, "smooth_l1_loss: beta ", beta, " must not be negative");
   return of_pairs("smooth_l1_loss", kernels::PairLoss::smooth_l1, x, target, beta, reduction);
 }
 
 Tensor huber_loss(const Tensor& x, const Tensor& target, double delta, Reduction reduction, Caller caller) {
   detail::OpScope scope("huber_loss", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x, &target}))
+    return huber_loss(cast(x), cast(target), delta, reduction, caller);
   ISKRA_CHECK(delta > 0, "huber_loss: delta ", delta, " must be positive");
   return of_pairs("huber_loss", kernels::PairLoss::huber, x, target, delta, reduction);
 }
 
 Tensor kl_div(const Tensor& x, const Tensor& target, const KlDivOptions& options, Caller caller) {
   detail::OpScope scope("kl_div", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x, &target}))
+    return kl_div(cast(x), cast(target), options, caller);
   const auto kind = options.log_target ? kernels::PairLoss::kl_div_log : kernels::PairLoss::kl_div;
   return of_pairs("kl_div", kind, x, target, 0, options.reduction);
 }
@@ -224,6 +241,8 @@ Shape axis_back(int axis, int rank) {
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis, double eps, Caller caller) {
   constexpr const char* kName = "cosine_similarity";
   detail::OpScope scope(kName, caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&a, &b}))
+    return cosine_similarity(cast(a), cast(b), axis, eps, caller);
   check_pair(kName, a, b);
   ISKRA_CHECK(eps >= 0, kName, ": eps ", eps, " must not be negative");
   const int at = detail::normal_axis(axis, a.rank(), kName), rank = a.rank();

@@ -1,6 +1,7 @@
 // Ops that depend on the order of elements.
 #include <algorithm>
 
+#include <iskra/core/autocast.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/tensor_impl.h>
@@ -109,6 +110,7 @@ Tensor argmin(const Tensor& x, int axis, bool keep, Caller caller) {
 
 Tensor cumsum(const Tensor& x, int axis, Caller caller) {
   detail::OpScope scope("cumsum", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x})) return cumsum(cast(x), axis, caller);
   const int at = normal_axis(axis, x.rank(), "cumsum");
   auto sums = [at](const Tensor& from, bool reverse) {
     Tensor y = Tensor::empty_like(from);

@@ -3,6 +3,7 @@
 #include <limits>
 #include <optional>
 
+#include <iskra/core/autocast.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/promote.h>
@@ -33,9 +34,31 @@ DType result_dtype(UnaryOp op, DType x, bool whole_params) {
 
 bool is_whole(double number) { return std::isinf(number) || number == std::trunc(number); }
 
+// What overflows or loses its small differences in a 16-bit result; see docs/autocast.md.
+bool in_single_precision(UnaryOp op) {
+  switch (op) {
+    case UnaryOp::exp:
+    case UnaryOp::expm1:
+    case UnaryOp::log:
+    case UnaryOp::log1p:
+    case UnaryOp::log2:
+    case UnaryOp::rsqrt:
+    case UnaryOp::reciprocal:
+    case UnaryOp::softplus:
+    case UnaryOp::pow_number:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Tensor unary(UnaryOp op, const Tensor& x, const Caller& caller, const kernels::PointwiseParams& params = {}) {
   const char* name = name_of(op);
   detail::OpScope scope(name, caller);
+  if (in_single_precision(op)) {
+    if (auto cast = detail::Recast(detail::Precision::single, {&x}))
+      return unary(op, cast(x), caller, params);
+  }
   ISKRA_CHECK(gives_bool(op) || x.dtype() != DType::boolean, name, ": the input is ", x.str(),
               "; it must hold numbers, convert it with to(DType) first");
   const bool whole = is_whole(params.value[0]) && is_whole(params.value[1]);
@@ -76,6 +99,10 @@ bool refuses_bool(BinaryOp op) {
          op == BinaryOp::remainder;
 }
 
+// Whether the derivative by each operand reads the other one alone, so that an operand beside one that takes
+// no gradient need not be kept.
+bool crosswise(BinaryOp op) { return op == BinaryOp::mul; }
+
 // `kind` is the promoted dtype of the operands.
 Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b, DType kind, const Caller& caller) {
   const char* name = name_of(op);
@@ -97,13 +124,16 @@ Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b, DType kind, const C
   return record(
       name, y, {a, b},
       [op, a_shape = a.shape(), b_shape = b.shape(), a_dtype = a.dtype(), b_dtype = b.dtype(),
-       a = save_if(needed && reads.first, a_wide),
-       b = save_if(needed && reads.second, b_wide)](const Tensor& dy, Wanted wanted, Sinks& to) {
+       a = save_if(needed && reads.first && (!crosswise(op) || b.requires_grad()), a_wide),
+       b = save_if(needed && reads.second && (!crosswise(op) || a.requires_grad()), b_wide)](
+          const Tensor& dy, Wanted wanted, Sinks& to) {
         // What is summed over a broadcast stays in dy's type until it is summed.
         Tensor da = wanted[0] ? like_in(dy, a_shape == dy.shape() ? a_dtype : dy.dtype()) : Tensor();
         Tensor db = wanted[1] ? like_in(dy, b_shape == dy.shape() ? b_dtype : dy.dtype()) : Tensor();
         launch(dy.device(), [&](auto on) {
-          kernels::binary_backward(on, op, view_or_none(a), view_or_none(b), dy.view(), mut_or_none(da),
+          // What was not kept is not read: the other operand stands in for it.
+          kernels::binary_backward(on, op, view_or_none(a.defined() ? a : b),
+                                   view_or_none(b.defined() ? b : a), dy.view(), mut_or_none(da),
                                    mut_or_none(db));
         });
         if (wanted[0]) to.give(0, sum_to(da, a_shape).to(a_dtype));
@@ -113,6 +143,10 @@ Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b, DType kind, const C
 
 Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b, const Caller& caller) {
   detail::OpScope scope(name_of(op), caller);
+  if (op == BinaryOp::pow) {
+    if (auto cast = detail::Recast(detail::Precision::single, {&a, &b}))
+      return binary(op, cast(a), cast(b), caller);
+  }
   return binary(op, a, b, promoted(a.dtype(), b.dtype()), caller);
 }
 

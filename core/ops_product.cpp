@@ -1,4 +1,5 @@
 // Matrix products.
+#include <iskra/core/autocast.h>
 #include <iskra/core/fused.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
@@ -66,6 +67,7 @@ void check_product(const char* name, const Tensor& a, const Tensor& b) {
 
 Tensor matmul(const Tensor& a, const Tensor& b, Caller caller) {
   detail::OpScope scope("matmul", caller);
+  if (auto cast = detail::Recast(detail::Precision::lower, {&a, &b})) return matmul(cast(a), cast(b), caller);
   check_product("matmul", a, b);
   ISKRA_CHECK(a.rank() >= 1 && b.rank() >= 1, "matmul: the shapes are ", a.shape(), " and ", b.shape(),
               "; both need an axis or more, use mul with a number");
@@ -121,6 +123,11 @@ void bias_gradient(const Tensor& dy, const Sink& sink) {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const FusedOptions& then,
               Caller caller) {
   detail::OpScope scope("linear", caller);
+  if (auto cast = detail::Recast(detail::Precision::lower, {&x, &weight, &bias, &then.residual})) {
+    FusedOptions fused = then;
+    fused.residual = cast(then.residual);
+    return linear(cast(x), cast(weight), cast(bias), fused, caller);
+  }
   check_linear(x, weight, bias);
   Shape shape = x.shape();
   shape[shape.rank() - 1] = weight.size(0);

@@ -1,6 +1,7 @@
 // Reductions over any axes: sums, means, products, counts, and the logarithm of a sum of exponentials.
 #include <iskra/core/reduce_axes.h>
 
+#include <iskra/core/autocast.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/tensor_impl.h>
@@ -55,6 +56,7 @@ using detail::reduced;
 
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep, Caller caller) {
   detail::OpScope scope("sum", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x})) return sum(cast(x), axes, keep, caller);
   const ReducedAxes at("sum", x, axes, keep);
   const DType dtype = is_floating(x.dtype()) ? x.dtype() : DType::i64;
   Tensor y = at.reshaped(reduced(ReduceOp::sum, x, at.kept, dtype));
@@ -65,6 +67,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep, Caller call
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep, Caller caller) {
   detail::OpScope scope("mean", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x})) return mean(cast(x), axes, keep, caller);
   check_floating("mean", x);
   const ReducedAxes at("mean", x, axes, keep);
   ISKRA_CHECK(at.count > 0 || at.kept.numel() == 0, "mean: the input is ", x.str(),
@@ -92,6 +95,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape, Caller caller) {
 
 Tensor prod(const Tensor& x, const std::vector<int>& axes, bool keep, Caller caller) {
   detail::OpScope scope("prod", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x})) return prod(cast(x), axes, keep, caller);
   const ReducedAxes at("prod", x, axes, keep);
   const DType dtype = is_floating(x.dtype()) ? x.dtype() : DType::i64;
   Tensor y = at.reshaped(reduced(ReduceOp::product, x, at.kept, dtype));
@@ -128,6 +132,8 @@ Tensor all(const Tensor& x, const std::vector<int>& axes, bool keep, Caller call
 
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep, Caller caller) {
   detail::OpScope scope("logsumexp", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x}))
+    return logsumexp(cast(x), axes, keep, caller);
   check_floating("logsumexp", x);
   const ReducedAxes at("logsumexp", x, axes, keep);
   const DType compute = computed_in(x.dtype());

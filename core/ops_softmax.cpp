@@ -1,4 +1,5 @@
 // Softmax and log softmax along any axis.
+#include <iskra/core/autocast.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/op_parts.h>
 
@@ -31,6 +32,7 @@ Tensor laid_out_like(const Tensor& dy, const Tensor& y) {
 
 Tensor softmax(const Tensor& x, int axis, Caller caller) {
   detail::OpScope scope("softmax", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x})) return softmax(cast(x), axis, caller);
   detail::check_floating("softmax", x);
   const int at = detail::normal_axis(axis, x.rank(), "softmax");
   Tensor x1 = dense(x), y = Tensor::empty_like(x1);
@@ -47,6 +49,7 @@ Tensor softmax(const Tensor& x, int axis, Caller caller) {
 
 Tensor log_softmax(const Tensor& x, int axis, Caller caller) {
   detail::OpScope scope("log_softmax", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x})) return log_softmax(cast(x), axis, caller);
   detail::check_floating("log_softmax", x);
   const int at = detail::normal_axis(axis, x.rank(), "log_softmax");
   Tensor x1 = dense(x), y = Tensor::empty_like(x1);

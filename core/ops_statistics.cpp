@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include <iskra/core/autocast.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/reduce_axes.h>
@@ -86,6 +87,8 @@ Tensor norm_gradient(const Tensor& x, const Tensor& y, const Tensor& dy, double 
 
 Tensor var(const Tensor& x, const std::vector<int>& axes, bool keep, double correction, Caller caller) {
   detail::OpScope scope("var", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x}))
+    return var(cast(x), axes, keep, correction, caller);
   const ReducedAxes at("var", x, axes, keep);
   const Moments of = moments("var", x, at, correction);
   const double divisor = static_cast<double>(at.count) - correction;
@@ -98,6 +101,8 @@ Tensor var(const Tensor& x, const std::vector<int>& axes, bool keep, double corr
 
 Tensor std_dev(const Tensor& x, const std::vector<int>& axes, bool keep, double correction, Caller caller) {
   detail::OpScope scope("std_dev", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x}))
+    return std_dev(cast(x), axes, keep, correction, caller);
   const ReducedAxes at("std_dev", x, axes, keep);
   Moments of = moments("std_dev", x, at, correction);
   launch(x.device(), [&](auto on) { kernels::unary(on, UnaryOp::sqrt, of.var.view(), of.var.mut()); });
@@ -126,6 +131,8 @@ Tensor amin(const Tensor& x, const std::vector<int>& axes, bool keep, Caller cal
 
 Tensor norm(const Tensor& x, double p, const std::vector<int>& axes, bool keep, Caller caller) {
   detail::OpScope scope("norm", caller);
+  if (auto cast = detail::Recast(detail::Precision::single, {&x}))
+    return norm(cast(x), p, axes, keep, caller);
   check_floating("norm", x);
   const ReducedAxes at("norm", x, axes, keep);
   const DType compute = computed_in(x.dtype());

@@ -52,6 +52,29 @@ RngScope::RngScope(const Options& options)
   ambient().place = 0;
 }
 
+detail::RngSnapshot::RngSnapshot() : scoped(ambient().scope != nullptr), place(ambient().place) {
+  if (!scoped) {
+    calls = ambient().calls;
+    return;
+  }
+  const RngScope& scope = *ambient().scope;
+  options = scope.options_;
+  step = scope.step_;
+  calls = scope.calls_;
+}
+
+// Outside of any scope the key is seed 0 without a step, which a scope with an undefined step gives too.
+RngScope::RngScope(const detail::RngSnapshot& at)
+    : options_(at.options),
+      step_(at.step),
+      calls_(at.calls),
+      before_(ambient().scope),
+      place_before_(ambient().place) {
+  if (!at.scoped) options_ = {};
+  ambient().scope = this;
+  ambient().place = at.place;
+}
+
 RngScope::~RngScope() {
   ambient().scope = before_;
   ambient().place = place_before_;
@@ -78,7 +101,7 @@ RngDraw::RngDraw(int64_t per_sample) {
   key_.seed = at.scope->options_.seed;
   key_.first = at.scope->options_.first_sample * per_sample;
   step_ = at.scope->step_;
-  key_.step = static_cast<const int64_t*>(step_.raw_data());
+  if (step_.defined()) key_.step = static_cast<const int64_t*>(step_.raw_data());
 }
 
 kernels::RngKey RngDraw::key() const { return key_; }

@@ -10,6 +10,10 @@
 
 namespace iskra {
 
+namespace detail {
+struct RngSnapshot;
+}
+
 /// The ambient key of every random op on this thread: seed, step, and the index of the batch's first sample
 /// in the unsharded batch. The step lies on the device and can be advanced without a new scope.
 class RngScope {
@@ -29,6 +33,9 @@ class RngScope {
 
  private:
   friend struct RngDraw;
+  friend struct detail::RngSnapshot;
+  friend class RngReplay;
+  explicit RngScope(const detail::RngSnapshot& at);
   Options options_;
   Tensor step_;                                   // i64 ()
   std::unordered_map<uint64_t, uint64_t> calls_;  // draws made so far at each place
@@ -58,6 +65,28 @@ struct RngDraw {
  private:
   kernels::RngKey key_;
   Tensor step_;
+};
+
+namespace detail {
+/// Where this thread's random draws stand. The step itself is not copied: it must not advance before a
+/// replay.
+struct RngSnapshot {
+  RngSnapshot();
+  bool scoped;
+  RngScope::Options options;
+  Tensor step;
+  std::unordered_map<uint64_t, uint64_t> calls;
+  uint64_t place;
+};
+}  // namespace detail
+
+/// Within its scope draws repeat those made since the snapshot; afterwards they go on where they stood.
+class RngReplay {
+ public:
+  explicit RngReplay(const detail::RngSnapshot& at) : scope_(at) {}
+
+ private:
+  RngScope scope_;
 };
 
 /// Fresh tensors with random values (key: the ambient scope, or `seed` without one).

@@ -65,6 +65,14 @@ bool dense(const Shape& shape, const Shape& stride) {
   return true;
 }
 
+// A plain write into a result of the tape would leave its history behind.
+void check_unrecorded(const Tensor& x, const char* op, const char* recorded) {
+  const auto& meta = defined_impl(x).meta;
+  ISKRA_CHECK(!meta || !meta->node || !context().grad_enabled, op, ": this Tensor was computed by '",
+              meta->node->name, "' and a plain write is not recorded; use ", recorded,
+              ", or write within NoGrad");
+}
+
 }  // namespace
 }  // namespace detail
 
@@ -161,11 +169,24 @@ void Tensor::copy_from(const Tensor& source, Caller caller) {
   detail::OpScope scope("copy_from", caller);
   ISKRA_CHECK(source.shape() == shape(), "copy_from: the source is ", source.str(), ", this tensor ", str(),
               "; their shapes must be equal");
+  detail::check_unrecorded(*this, "copy_from", "copy_()");
   detail::launch(device(), [&](auto on) { kernels::copy(on, source.view(), mut()); });
+  mark_changed();
 }
 
-void Tensor::fill(double value) {
+void Tensor::fill(double value, Caller caller) {
+  detail::OpScope scope("fill", caller);
+  detail::check_unrecorded(*this, "fill", "fill_()");
   detail::launch(device(), [&](auto on) { kernels::fill(on, mut(), value); });
+  mark_changed();
+}
+
+uint64_t Tensor::version() const {
+  return defined_impl(*this).storage->version.load(std::memory_order_relaxed);
+}
+
+void Tensor::mark_changed() const {
+  defined_impl(*this).storage->version.fetch_add(1, std::memory_order_relaxed);
 }
 
 kernels::View Tensor::view() const {

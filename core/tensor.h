@@ -20,7 +20,24 @@ class Tensor;
 namespace detail {
 struct TensorImpl;
 struct GradMeta;
+class Census;
+/// While a node is being recorded: what notes the tensors that its closure keeps. See saved.h.
+inline constinit thread_local Census* current_census = nullptr;
+void note_copy(Census& census, const std::shared_ptr<TensorImpl>& impl);
 }  // namespace detail
+
+/// What adding a hook returns; it may outlive the tensor.
+class HookHandle {
+ public:
+  HookHandle() = default;
+  HookHandle(std::weak_ptr<detail::GradMeta> meta, uint64_t id) : meta_(std::move(meta)), id_(id) {}
+  /// Takes the hook away; a second call does nothing.
+  void remove();
+
+ private:
+  std::weak_ptr<detail::GradMeta> meta_;
+  uint64_t id_ = 0;
+};
 
 /// Order of a tensor's elements in memory. Images are (N,C,H,W) in shape and channels_last in memory.
 enum class Layout : uint8_t { row_major, channels_last };
@@ -35,6 +52,14 @@ struct TensorOptions {
 class Tensor {
  public:
   Tensor() = default;
+  Tensor(const Tensor& other) : impl_(other.impl_) {
+    if (detail::current_census != nullptr) [[unlikely]]
+      detail::note_copy(*detail::current_census, impl_);
+  }
+  Tensor(Tensor&&) noexcept = default;
+  Tensor& operator=(const Tensor&) = default;
+  Tensor& operator=(Tensor&&) noexcept = default;
+  ~Tensor() = default;
 
   // --- creation (never recorded)
   // ----------------------------------------------------------------------------------
@@ -111,11 +136,35 @@ class Tensor {
     copy_to_host(out.data(), dtype_of<T>);
     return out;
   }
-  /// Overwrites the elements with those of `source` (same shape; converted; not recorded).
+  /// Overwrites the elements with those of `source` (same shape; converted). Never recorded, so it is refused
+  /// for a result of the tape: that is copy_()'s work.
   void copy_from(const Tensor& source, Caller caller = Caller::current());
-  void fill(double value);
+  void fill(double value, Caller caller = Caller::current());
   kernels::View view() const;
   kernels::MutView mut() const;
+
+  // --- changes in place (recorded; ops_inplace.cpp)
+  // ---------------------------------------------------------------------------------------------------
+  // A leaf that requires a gradient changes within NoGrad only. A view of a recorded tensor is refused, and
+  // so is what shares its memory with another handle and would have to be recorded. Where a backward pass
+  // needs the value that was overwritten, that pass throws. `other` broadcasts to this shape.
+  Tensor& add_(const Tensor& other, Caller caller = Caller::current());
+  Tensor& sub_(const Tensor& other, Caller caller = Caller::current());
+  Tensor& mul_(const Tensor& other, Caller caller = Caller::current());
+  Tensor& div_(const Tensor& other, Caller caller = Caller::current());
+  Tensor& add_(double other, Caller caller = Caller::current());
+  Tensor& sub_(double other, Caller caller = Caller::current());
+  Tensor& mul_(double other, Caller caller = Caller::current());
+  Tensor& div_(double other, Caller caller = Caller::current());
+  Tensor& fill_(double value, Caller caller = Caller::current());
+  Tensor& zero_(Caller caller = Caller::current());
+  /// Takes the elements of `source`, which broadcasts to this shape and is converted to this dtype.
+  Tensor& copy_(const Tensor& source, Caller caller = Caller::current());
+  /// How often the memory was changed in place; shared by all views of it.
+  uint64_t version() const;
+  /// Says that the memory was written through raw_data(), data() or mut(): a backward pass that needs the old
+  /// value then throws.
+  void mark_changed() const;
 
   // --- views and copies (recorded; ops_shape.cpp, ops_view.cpp)
   // -----------------------------------------------------------------
@@ -159,12 +208,18 @@ class Tensor {
   /// Makes a leaf record (or not) what is computed from it. Returns itself.
   Tensor& set_requires_grad(bool on = true, Caller caller = Caller::current());
   bool is_leaf() const;
-  /// The leaf's accumulated gradient; undefined when there is none.
+  /// The accumulated gradient of a leaf, or of a tensor with retain_grad(); undefined when there is none.
   Tensor grad() const;
   void set_grad(const Tensor& grad, Caller caller = Caller::current());
   void clear_grad();
   /// Called once per backward pass, after this leaf's last contribution; the gradient is in grad().
-  void on_gradient(std::function<void(Tensor& leaf)> hook, Caller caller = Caller::current());
+  HookHandle on_gradient(std::function<void(Tensor& leaf)> hook, Caller caller = Caller::current());
+  /// Called once per backward pass with this tensor's whole gradient of that pass, before it goes on (a leaf:
+  /// before it is added to grad()). What it returns replaces the gradient; an undefined Tensor leaves it. Not
+  /// recorded. Hooks run in the order in which they were added.
+  HookHandle hook_gradient(std::function<Tensor(const Tensor& grad)> hook, Caller caller = Caller::current());
+  /// Keeps the gradient of a computed tensor in grad(), as a leaf does. Returns itself.
+  Tensor& retain_grad(Caller caller = Caller::current());
   /// The same data without a graph.
   Tensor detach(Caller caller = Caller::current()) const;
   /// Computes the gradients of every leaf this one-element tensor depends on; see autograd.h.

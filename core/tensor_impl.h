@@ -1,8 +1,10 @@
 // What a Tensor handle points to. For the engine's own files.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
+#include <iskra/core/allocator.h>
 #include <iskra/core/tensor.h>
 
 namespace iskra::detail {
@@ -18,6 +20,7 @@ struct Storage {
   size_t bytes;
   MemoryTag tag;
   void* data;
+  std::atomic<uint64_t> version = 0;  // how often the memory was changed in place
 };
 
 struct TensorImpl {

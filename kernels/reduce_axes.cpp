@@ -98,10 +98,10 @@ void join_halves(Together how, T* partial, int64_t m, int64_t first, int64_t las
 
 /// T: what is computed in, and partial results are of. What the loops read is T as well, or bytes (count).
 template <class T>
-class Reduction {
+class AxesReduction {
  public:
-  Reduction(ReduceOp op, const ReduceLoops& loops, const View& x, const View& shift, double power,
-            const StridedLoop& kept, const StridedLoop& reduced)
+  AxesReduction(ReduceOp op, const ReduceLoops& loops, const View& x, const View& shift, double power,
+                const StridedLoop& kept, const StridedLoop& reduced)
       : loops_(loops),
         how_(together(op)),
         x_(x),
@@ -269,11 +269,11 @@ void reduce(Cpu on, ReduceOp op, View x, View shift, MutView y, double scale, do
     const ReduceLoops integer = integer_reduce_loops(op);
     ISKRA_CHECK(integer.run != nullptr, name_of(op), ": elements are ", name_of(x.dtype),
                 "; it takes floating types, convert first");
-    Reduction<int64_t>(op, integer, x, shift, power, kept, reduced)(on, y, scale);
+    AxesReduction<int64_t>(op, integer, x, shift, power, kept, reduced)(on, y, scale);
   } else if (compute == DType::f64) {
-    Reduction<double>(op, loops[1], x, shift, power, kept, reduced)(on, y, scale);
+    AxesReduction<double>(op, loops[1], x, shift, power, kept, reduced)(on, y, scale);
   } else {
-    Reduction<float>(op, loops[0], x, shift, power, kept, reduced)(on, y, scale);
+    AxesReduction<float>(op, loops[0], x, shift, power, kept, reduced)(on, y, scale);
   }
 }
 

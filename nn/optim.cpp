@@ -54,6 +54,7 @@ void Optimizer::step() {
   MemoryScope passing(MemoryTag::scratch);
   step_state_.copy_from(Tensor::from_bytes(&now, sizeof now, DType::u8, size, device));
   update(live, static_cast<const kernels::StepState*>(step_state_.raw_data()));
+  for (Slot* slot : live) slot->parameter.tensor.mark_changed();  // a graph of the old values is now void
   clear_gradients();
 }
 
