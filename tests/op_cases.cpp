@@ -2,21 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 namespace iskra::testing {
 
 namespace {
-
-/// Ops that have no 16-bit kernels yet: their rows run in f32 and f64 alone. The list shrinks.
-/// A line a family.
-// clang-format off
-const std::set<std::string> kWithoutHalf = {
-    "expand", "repeat", "take_along", "where", "masked_fill",  // their gradients are sums
-    "split", "chunk", "sort", "topk",                          // several outputs: the test sums
-    "matmul",  // of broadcast operands: their gradients are sums
-};
-// clang-format on
 
 const char* name_of_values(Values values) {
   constexpr std::array kNames = {"normal",        "positive", "apart", "wide",
@@ -35,8 +24,6 @@ Json json_of(const Input& input) {
 }
 
 }  // namespace
-
-bool has_half(const std::string& op) { return kWithoutHalf.count(op) == 0; }
 
 bool Input::fits(DType d) const {
   if (is_floating(d)) return true;
@@ -100,9 +87,7 @@ std::vector<DType> OpCase::dtypes() const {
   auto own = [](const Input& input) { return input.type.has_value(); };
   if (std::all_of(inputs.begin(), inputs.end(), own)) return {types.at(0)};
   auto impossible = [this](DType d) {
-    bool half = d == DType::bf16 || d == DType::f16;
-    return (half && !has_half(op->name)) ||
-           std::any_of(inputs.begin(), inputs.end(), [d](const Input& x) { return !x.type && !x.fits(d); });
+    return std::any_of(inputs.begin(), inputs.end(), [d](const Input& x) { return !x.type && !x.fits(d); });
   };
   types.erase(std::remove_if(types.begin(), types.end(), impossible), types.end());
   return types;

@@ -159,8 +159,6 @@ const std::list<Op>& op_table();
 /// The rows of all ops, and the benchmark rows.
 std::vector<OpCase> op_cases();
 std::vector<OpCase> op_benches();
-/// Whether kernels of 16-bit floats exist for this op.
-bool has_half(const std::string& op);
 
 /// For the family files.
 class OpTable {
