@@ -186,7 +186,7 @@ void Pass::step(GradMeta& meta, Slot& slot, int phase) {
   if (now) {
     ISKRA_CHECK(node->backward, "backward: the graph of '", node->name,
                 "' was already used and its saved values are freed; compute the loss again");
-    if (grad.defined()) ask(*node, std::move(grad), phase);
+    if (grad.defined()) ask(*node, grad, phase);
   }
   if (!later && !keeps_graph_) node->free();
   if (now) settle(*node, phase);

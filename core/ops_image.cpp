@@ -8,8 +8,6 @@
 namespace iskra {
 
 using detail::launch;
-using detail::mut_or_none;
-using detail::view_or_none;
 
 namespace {
 

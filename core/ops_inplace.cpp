@@ -52,7 +52,7 @@ bool check_change(const char* name, const Tensor& y, const Tensor& other) {
 // y's autograd part becomes that of a node which reads y as it was (input 0) and `other` (input 1).
 template <class F>
 void rebase(const char* name, Tensor& y, const Tensor& other, F&& backward) {
-  auto impl = y.impl();
+  const auto& impl = y.impl();
   const bool itself = other.impl() == impl;
   auto former = std::move(impl->meta);
   impl->meta = nullptr;

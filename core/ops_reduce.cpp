@@ -43,11 +43,6 @@ Tensor reduced(ReduceOp op, const Tensor& x, const Shape& kept, DType dtype, dou
   return y;
 }
 
-void check_floating(const char* op, const Tensor& x) {
-  ISKRA_CHECK(is_floating(x.dtype()), op, ": the input is ", x.str(),
-              "; it must be floating, convert it with to(DType) first");
-}
-
 }  // namespace detail
 
 using detail::check_floating;

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include <iskra/core/op_parts.h>
 #include <iskra/core/tensor.h>
 #include <iskra/kernels/kernels.h>
 
@@ -25,6 +26,5 @@ DType computed_in(DType dtype);
 /// The reduction of x to the shape `kept`, in `dtype`; not recorded.
 Tensor reduced(kernels::ReduceOp op, const Tensor& x, const Shape& kept, DType dtype, double scale = 1,
                const Tensor& shift = {}, double power = 0);
-void check_floating(const char* op, const Tensor& x);
 
 }  // namespace iskra::detail

@@ -103,7 +103,7 @@ class Programs {
   }
   bool defined() const { return defined_; }
   size_t scratch_bytes() const { return scratch_bytes_; }
-  size_t count() const { return static_cast<size_t>(2 * cut_.bands); }
+  size_t count() const { return 2 * static_cast<size_t>(cut_.bands); }
   size_t index(int64_t block, int64_t band) const {
     return static_cast<size_t>(band + (block == cut_.blocks - 1 ? cut_.bands : 0));
   }

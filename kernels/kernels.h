@@ -232,8 +232,8 @@ void conv2d(Cpu on, const Conv2d& at, View x, View w, const Epilogue& then, MutV
 void conv2d(Cuda on, const Conv2d& at, View x, View w, const Epilogue& then, MutView y);
 void conv2d_backward_data(Cpu on, const Conv2d& at, View w, View dy, MutView dx);
 void conv2d_backward_data(Cuda on, const Conv2d& at, View w, View dy, MutView dx);
-// The same as an op of its own, with a bias (K) or an undefined one: x (N,C,H,W) and y (N,K,OH,OW) channels-last,
-// w (C,K/groups,R,S) dense; conv2d of y's size gives x's.
+// The same as an op of its own, with a bias (K) or an undefined one: x (N,C,H,W) and y (N,K,OH,OW)
+// channels-last, w (C,K/groups,R,S) dense; conv2d of y's size gives x's.
 void conv_transpose2d(Cpu on, const Conv2d& at, View x, View w, View bias, MutView y);
 void conv_transpose2d(Cuda on, const Conv2d& at, View x, View w, View bias, MutView y);
 // dw = beta * dw + ...; dbias (K) likewise with its own beta; either may be undefined, and either may be f32

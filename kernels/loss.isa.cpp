@@ -41,7 +41,7 @@ void cross(const CrossEntropyRows& at) {
   const T keep = static_cast<T>(at.keep), off = static_cast<T>(at.off);
   for (int64_t r = 0; r < at.rows; ++r) {
     const T* x = row_of<S>(at.x, r, at.cols, buffer);
-    const T* t = row_of<S>(at.t, r, at.cols, buffer + at.cols);
+    const T* t = row_of<S>(at.t, r, at.cols, further(buffer, at.cols));
     const T lse = at.lse != nullptr ? static_cast<const T*>(at.lse)[r] : T(0);
     const T value = row_sum<T>(at.cols, [=](int64_t c) {
       const T q = t != nullptr ? keep * t[c] + off : off;
@@ -61,7 +61,7 @@ void gradient(const CrossEntropyRows& at) {
   const T keep = static_cast<T>(at.keep), off = static_cast<T>(at.off);
   for (int64_t r = 0; r < at.rows; ++r) {
     const T* x = row_of<S>(at.x, r, at.cols, buffer);
-    const T* t = row_of<S>(at.t, r, at.cols, buffer + at.cols);
+    const T* t = row_of<S>(at.t, r, at.cols, further(buffer, at.cols));
     const T scale = static_cast<const T*>(at.scale)[r];
     const T lse = at.lse != nullptr ? static_cast<const T*>(at.lse)[r] : T(0);
     const int64_t label = t != nullptr ? 0 : at.labels[r];
@@ -71,7 +71,7 @@ void gradient(const CrossEntropyRows& at) {
     };
     if (at.dx != nullptr) {
       S* to = static_cast<S*>(at.dx) + r * at.cols;
-      T* dx = out_buffer(to, buffer + 2 * at.cols);
+      T* dx = out_buffer(to, further(buffer, 2 * at.cols));
       if (t == nullptr && label == at.ignored) {
         for (int64_t c = 0; c < at.cols; ++c) dx[c] = T(0);
       } else {
@@ -219,7 +219,7 @@ void cosine(const CosineRows& at) {
   T* buffer = static_cast<T*>(at.buffer);
   for (int64_t r = 0; r < at.rows; ++r) {
     const T* x = row_of<S>(at.a, r, at.cols, buffer);
-    const T* y = row_of<S>(at.b, r, at.cols, buffer + at.cols);
+    const T* y = row_of<S>(at.b, r, at.cols, further(buffer, at.cols));
     const Cosine<T> of(x, y, at.cols, static_cast<T>(at.eps));
     store(of.dot / of.a / of.b, static_cast<S*>(at.y)[r]);
   }
@@ -232,7 +232,7 @@ void cosine_backward(const CosineRows& at) {
   T* buffer = static_cast<T*>(at.buffer);
   for (int64_t r = 0; r < at.rows; ++r) {
     const T* x = row_of<S>(at.a, r, at.cols, buffer);
-    const T* y = row_of<S>(at.b, r, at.cols, buffer + at.cols);
+    const T* y = row_of<S>(at.b, r, at.cols, further(buffer, at.cols));
     const Cosine<T> of(x, y, at.cols, static_cast<T>(at.eps));
     const T dy = load(static_cast<const S*>(at.dy)[r]);
     const T cross = dy / of.a / of.b, s = of.dot / of.a / of.b;

@@ -38,7 +38,7 @@ void forward(const NormRows& at) {
     T rstd = T(1) / math::sqrt(variance + static_cast<T>(at.eps));
     static_cast<T*>(at.rstd)[r] = rstd;
     S* to = static_cast<S*>(at.y) + r * cols;
-    T* y = out_buffer(to, buffer + cols);
+    T* y = out_buffer(to, further(buffer, cols));
     scale_row(x, mean, rstd, weight, bias, cols, y);
     narrow(y, cols, to);
   }
@@ -76,12 +76,12 @@ void backward(const NormRows& at) {
   T* buffer = static_cast<T*>(at.buffer);
   for (int64_t r = 0; r < at.rows; ++r) {
     const T* x = widen(static_cast<const S*>(at.x) + r * cols, cols, buffer);
-    const T* dy = widen(static_cast<const S*>(at.dy) + r * cols, cols, buffer + cols);
+    const T* dy = widen(static_cast<const S*>(at.dy) + r * cols, cols, further(buffer, cols));
     const bool centred = means != nullptr;
     const T mean = centred ? means[r] : T(0), rstd = static_cast<const T*>(at.rstd)[r];
     if (at.dx != nullptr) {
       S* to = static_cast<S*>(at.dx) + r * cols;
-      T* dx = out_buffer(to, buffer + 2 * cols);
+      T* dx = out_buffer(to, further(buffer, 2 * cols));
       if (weight != nullptr)
         backward_row(x, centred, mean, rstd, cols, [=](int64_t c) { return dy[c] * weight[c]; }, dx);
       else

@@ -128,7 +128,6 @@ void normal(const RandomRun& run, double mean_, double std_, double cut_, void* 
 
 }  // namespace
 
-extern const RandomTable random_table = {
-    {uniform<float>, uniform<double>}, {normal<float>, normal<double>}};
+extern const RandomTable random_table = {{uniform<float>, uniform<double>}, {normal<float>, normal<double>}};
 
 }  // namespace iskra::kernels::ISKRA_ISA

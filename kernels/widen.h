@@ -4,7 +4,7 @@
 //   template <class S>
 //   void row(const S* x_, int64_t n, Computed<S>* buffer, S* y_) {
 //     const auto* x = widen(x_, n, buffer);            // x_ itself, or the buffer filled from it
-//     auto* y = out_buffer(y_, buffer + n);            // y_ itself, or the buffer
+//     auto* y = out_buffer(y_, further(buffer, n));    // y_ itself, or the buffer
 //     … y[i] = f(x[i]) …
 //     narrow(y, n, y_);                                // nothing, or rounds the buffer into y_
 //   }
@@ -39,6 +39,12 @@ inline void store(float x, float& y) { y = x; }
 inline void store(double x, double& y) { y = x; }
 inline void store(float x, bf16& y) { y = to_bf16(x); }
 inline void store(float x, f16& y) { y = to_f16(x); }
+
+/// buffer + n; null stays null (nothing is widened, and no buffer was given).
+template <class T>
+inline T* further(T* buffer, int64_t n) {
+  return buffer == nullptr ? nullptr : buffer + n;
+}
 
 inline const float* widen(const float* x, int64_t, float*) { return x; }
 inline const double* widen(const double* x, int64_t, double*) { return x; }

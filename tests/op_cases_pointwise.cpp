@@ -48,7 +48,7 @@ Tolerance loose(Tolerance tolerance) {
   return tolerance;
 }
 
-void add_unary(OpTable& table, const char* name, Op::Run run) {
+void add_unary(OpTable& table, const char* name, const Op::Run& run) {
   Domain domain = domain_of(name);
   const std::string_view op_name(name);
   const bool steps = op_name == "floor" || op_name == "ceil" || op_name == "round" || op_name == "trunc";
@@ -76,7 +76,7 @@ void add_unary(OpTable& table, const char* name, Op::Run run) {
       .takes(kNumbers);
 }
 
-Op& add_binary(OpTable& table, const char* name, Op::Run run) {
+Op& add_binary(OpTable& table, const char* name, const Op::Run& run) {
   Input (*right)(const Shape&) = std::string_view(name) == "div" ? positive : apart;
   Tolerance exact{.f32 = 4e-7};
   Tolerance extreme{.f32 = 4e-7, .floor = 0, .gradcheck = false};
@@ -111,7 +111,7 @@ Tensor run_number(const Tensors& x, const Json& at) {
   return f(x[0], at.at("number").get<double>(), at.at("left").get<bool>());
 }
 
-void add_number_operator(OpTable& table, const char* name, Op::Run run) {
+void add_number_operator(OpTable& table, const char* name, const Op::Run& run) {
   Tolerance exact{.f32 = 4e-7};
   table.op(name, run)
       .row("right", {positive({5, 7})}, {{"number", 2.5}, {"left", false}}, exact)
@@ -140,11 +140,12 @@ void add_arithmetic_integers(Op& op, bool nonzero_right) {
       .takes(kNumbers);
 }
 
+constexpr auto power = [](const Tensor& a, const Tensor& b) { return pow(a, b); };
+
 void add_binary_others(OpTable& table) {
   const Json none = Json::object();
   const Tolerance exact{.f32 = 4e-7}, kinks{.f32 = 4e-7, .gradcheck = false};
   const Tolerance extreme{.f32 = 1e-6, .floor = 0, .gradcheck = false};
-  constexpr auto power = [](const Tensor& a, const Tensor& b) { return pow(a, b); };
   table
       .op("pow",
           [](const Tensors& x, const Json& at) {
@@ -208,7 +209,7 @@ void add_binary_others(OpTable& table) {
   }
 }
 
-void add_compare(OpTable& table, const char* name, Op::Run run) {
+void add_compare(OpTable& table, const char* name, const Op::Run& run) {
   table.op(name, run)
       .row("plain", {fixed(normal({5, 7})), fixed(normal({5, 7}))})
       .row("ties", {fixed(integers({5, 7})), fixed(integers({7}))})
@@ -223,7 +224,7 @@ void add_compare(OpTable& table, const char* name, Op::Run run) {
       .bench("vit_b_residual", {fixed(normal({8, 197, 768})), fixed(normal({8, 197, 768}))});
 }
 
-void add_test(OpTable& table, const char* name, Op::Run run) {
+void add_test(OpTable& table, const char* name, const Op::Run& run) {
   table.op(name, run)
       .row("plain", {fixed(integers({3, 5, 7}))})
       .row("counts", {fixed(whole({11}, 0, 2))})
@@ -236,7 +237,8 @@ void add_test(OpTable& table, const char* name, Op::Run run) {
 }
 
 /// The rows of an op with numbers beside the tensor.
-Op& add_parameter_op(OpTable& table, const char* name, Op::Run run, const std::vector<Json>& attributes) {
+Op& add_parameter_op(OpTable& table, const char* name, const Op::Run& run,
+                     const std::vector<Json>& attributes) {
   const Tolerance plain{.f32 = 1e-6}, extreme{.f32 = 1e-6, .floor = 1, .gradcheck = false};
   Op& op = table.op(name, run);
   op.row("defaults", {apart({3, 5, 7})}, attributes[0], plain)

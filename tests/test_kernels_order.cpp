@@ -36,8 +36,10 @@ template <class T>
 std::vector<int64_t> sorted_places(const std::vector<T>& x, bool descending) {
   std::vector<int64_t> places(x.size());
   std::iota(places.begin(), places.end(), 0);
-  std::stable_sort(places.begin(), places.end(), [&](int64_t a, int64_t b) {
+  // Not std::stable_sort: clang finds it deprecated in the library of g++ 12.
+  std::sort(places.begin(), places.end(), [&](int64_t a, int64_t b) {
     const T va = x[static_cast<size_t>(a)], vb = x[static_cast<size_t>(b)];
+    if (va == vb) return a < b;
     return descending ? vb < va : va < vb;
   });
   return places;
