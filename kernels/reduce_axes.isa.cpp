@@ -45,7 +45,8 @@ inline T row_largest(int64_t n, F f) {
 
 template <class T>
 inline T larger(T a, T b) {
-  return b > a || b != b ? b : a;
+  const T of_numbers = b > a ? b : a;
+  return b != b ? b : of_numbers;
 }
 
 // How f(i) are put together: along a run, and two at a time.
