@@ -105,7 +105,8 @@ Tensor masked_select(const Tensor& x, const Tensor& mask, Caller caller) {
 
 Tensor nonzero(const Tensor& x, Caller caller) {
   detail::OpScope scope("nonzero", caller);
-  return places_of(x.detach().to(DType::boolean).contiguous(), x.shape());
+  const Shape& shape = x.shape();
+  return places_of(x.detach().to(DType::boolean).contiguous(), shape);
 }
 
 Tensor bincount(const Tensor& x, const Tensor& weights, int64_t length, Caller caller) {
