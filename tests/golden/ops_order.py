@@ -28,3 +28,11 @@ OPS = {
     "argmin": extreme(np.argmin),
     "cumsum": lambda x, at: x.cumsum(at.get("axis", -1)),
 }
+
+PEERS = {
+    "sort": lambda x, at: tuple(torch.sort(x, dim=at.get("axis", -1), descending=at.get("descending", False))),
+    "argsort": lambda x, at: torch.argsort(x, dim=at.get("axis", -1), descending=at.get("descending", False)),
+    "topk": lambda x, at: tuple(torch.topk(x, at["k"], dim=at.get("axis", -1), largest=at.get("largest", True))),
+    "argmax": lambda x, at: torch.argmax(x, at.get("axis", -1), at.get("keep", False)),
+    "argmin": lambda x, at: torch.argmin(x, at.get("axis", -1), at.get("keep", False)),
+}
