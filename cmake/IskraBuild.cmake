@@ -49,7 +49,10 @@ endif()
 set(ISKRA_ISA_FLAGS_v2 -march=x86-64-v2)
 set(ISKRA_ISA_FLAGS_v3 -march=x86-64-v3)
 set(ISKRA_ISA_FLAGS_v4 -march=x86-64-v4 -mavx512bf16 -mprefer-vector-width=512)
-set(ISKRA_ISA_FLAGS -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd)
+# g++ threads jumps, and computes partially redundant expressions early: both make branches of selects, which the
+# vectoriser turns into long chains of masks.
+set(ISKRA_ISA_FLAGS -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
+    "$<$<CXX_COMPILER_ID:GNU>:-fno-thread-jumps;-fno-tree-pre>")
 
 # iskra_floor(NAME SOURCES file... [ISA file...] [LINK target...]): one floor as an object library.
 # ISA files are compiled once per instruction-set level, with ISKRA_ISA=v2|v3|v4 defined as their namespace. LINK

@@ -23,21 +23,18 @@ const View* read_if(const View& operand, bool read, const View& dy, const char* 
 }  // namespace
 
 void unary(Cpu on, UnaryOp op, View x, MutView y, const PointwiseParams& params) {
-  const auto& body = table().unary[static_cast<int>(op)];
-  run_pointwise(on, {body[0], body[1], integer_body(op)}, {&x}, y, params);
+  run_pointwise(on, table().unary[static_cast<int>(op)], integer_body(op), {&x}, y, params);
 }
 
 void unary_backward(Cpu on, UnaryOp op, View x, View y, View dy, MutView dx, const PointwiseParams& params) {
-  const auto& body = table().unary_backward[static_cast<int>(op)];
   const BackwardReads reads = backward_reads(op);
-  run_pointwise(on, {body[0], body[1], nullptr},
+  run_pointwise(on, table().unary_backward[static_cast<int>(op)], nullptr,
                 {read_if(x, reads.first, dy, name_of(op)), read_if(y, reads.second, dy, name_of(op)), &dy},
                 dx, params);
 }
 
 void binary(Cpu on, BinaryOp op, View a, View b, MutView y) {
-  const auto& body = table().binary[static_cast<int>(op)];
-  run_pointwise(on, {body[0], body[1], integer_body(op)}, {&a, &b}, y);
+  run_pointwise(on, table().binary[static_cast<int>(op)], integer_body(op), {&a, &b}, y);
 }
 
 void binary_backward(Cpu on, BinaryOp op, View a, View b, View dy, MutView da, MutView db) {
@@ -45,8 +42,8 @@ void binary_backward(Cpu on, BinaryOp op, View a, View b, View dy, MutView da, M
   const View* a_read = read_if(a, reads.first, dy, name_of(op));
   const View* b_read = read_if(b, reads.second, dy, name_of(op));
   const auto &by_a = table().binary_da[static_cast<int>(op)], &by_b = table().binary_db[static_cast<int>(op)];
-  if (da.defined()) run_pointwise(on, {by_a[0], by_a[1], nullptr}, {a_read, b_read, &dy}, da);
-  if (db.defined()) run_pointwise(on, {by_b[0], by_b[1], nullptr}, {a_read, b_read, &dy}, db);
+  if (da.defined()) run_pointwise(on, by_a, nullptr, {a_read, b_read, &dy}, da);
+  if (db.defined()) run_pointwise(on, by_b, nullptr, {a_read, b_read, &dy}, db);
 }
 
 #define ISKRA_NAME(name, doc) #name,

@@ -19,8 +19,8 @@ struct PointwiseRun {
 };
 using PointwiseLoop = void (*)(const PointwiseRun& run);
 
-/// What the loops of pointwise ops take: n dense elements of each operand, all of one type. The output may be
-/// one of the inputs.
+/// What the loops of pointwise ops take: n dense elements of each operand, all of one type (the output of a
+/// test may be bool instead). The output may be one of the inputs.
 struct PointwiseBlock {
   const void* in[3];
   void* out;
@@ -29,13 +29,20 @@ struct PointwiseBlock {
 };
 using PointwiseBody = void (*)(const PointwiseBlock& at);
 
-/// The second index is the type: 0 float, 1 double. Without a gradient the entries of derivatives are null.
+/// One op in the types that elements are stored in; null where it does not exist in one. bf16 is computed in
+/// float, element by element, and rounded once.
+struct PointwiseLoops {
+  PointwiseBody f32, f64, bf16;
+  PointwiseBody f32_to_bool, bf16_to_bool;  ///< of ops that give bool
+};
+
+/// Without a gradient the entries of derivatives are null.
 struct PointwiseTable {
-  PointwiseBody unary[kUnaryOps][2];           ///< in: x
-  PointwiseBody unary_backward[kUnaryOps][2];  ///< in: x, y, dy
-  PointwiseBody binary[kBinaryOps][2];         ///< in: a, b
-  PointwiseBody binary_da[kBinaryOps][2];      ///< in: a, b, dy
-  PointwiseBody binary_db[kBinaryOps][2];      ///< in: a, b, dy
+  PointwiseLoops unary[kUnaryOps];           ///< in: x
+  PointwiseLoops unary_backward[kUnaryOps];  ///< in: x, y, dy
+  PointwiseLoops binary[kBinaryOps];         ///< in: a, b
+  PointwiseLoops binary_da[kBinaryOps];      ///< in: a, b, dy
+  PointwiseLoops binary_db[kBinaryOps];      ///< in: a, b, dy
 };
 
 ISKRA_ISA_TABLES(PointwiseTable, pointwise_table)

@@ -18,7 +18,7 @@ struct Parameters {
 
 namespace ops {
 
-struct relu : ReadsY {
+struct relu : ReadsY, ExactBothWays {
   template <class T>
   ISKRA_HD static inline T f(T x) {
     return x < T(0) ? T(0) : x;
@@ -91,11 +91,13 @@ struct mish : ReadsX {
 struct hardsigmoid : ReadsX {
   template <class T>
   ISKRA_HD static inline T f(T x) {
-    return x > T(-3) ? (x < T(3) ? (x + T(3)) / T(6) : x != x ? x : T(1)) : x != x ? x : T(0);
+    T raised = x + T(3);
+    raised = raised < T(0) ? T(0) : raised;  // NaN stays
+    return (raised > T(6) ? T(6) : raised) * T(1.0 / 6);
   }
   template <class T>
   ISKRA_HD static inline T df(T x, T) {
-    return x > T(-3) && x < T(3) ? T(1) / T(6) : T(0);
+    return x > T(-3) && x < T(3) ? T(1.0 / 6) : T(0);
   }
 };
 struct hardswish : ReadsX {
@@ -105,7 +107,7 @@ struct hardswish : ReadsX {
   }
   template <class T>
   ISKRA_HD static inline T df(T x, T) {
-    return x <= T(-3) ? T(0) : x < T(3) ? x / T(3) + T(0.5) : T(1);
+    return x <= T(-3) ? T(0) : x < T(3) ? x * T(1.0 / 3) + T(0.5) : T(1);
   }
 };
 

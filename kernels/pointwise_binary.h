@@ -2,6 +2,7 @@
 #pragma once
 
 #include <iskra/kernels/host_device.h>
+#include <iskra/kernels/pointwise_unary.h>
 #include <iskra/kernels/vector_math.h>
 #include <iskra/kernels/vector_pow.h>
 
@@ -17,7 +18,12 @@ struct ReadsBoth {
   static constexpr bool kReadsA = true, kReadsB = true;
 };
 
-struct add : ReadsNeither {
+// dy times a derivative, which is -1 or 1, needs no rounding to be stored in dy's type.
+struct ExactSlopes {
+  static constexpr bool kExactSlope = true;
+};
+
+struct add : ReadsNeither, ExactSlopes {
   template <class T>
   ISKRA_HD static inline T f(T a, T b) {
     return a + b;
@@ -31,7 +37,7 @@ struct add : ReadsNeither {
     return T(1);
   }
 };
-struct sub : ReadsNeither {
+struct sub : ReadsNeither, ExactSlopes {
   template <class T>
   ISKRA_HD static inline T f(T a, T b) {
     return a - b;
@@ -89,7 +95,7 @@ struct pow : ReadsBoth {
     return a == T(0) && b >= T(0) ? T(0) : math::pow(a, b) * math::log(a);
   }
 };
-struct minimum : ReadsBoth {
+struct minimum : ReadsBoth, Exact {
   template <class T>
   ISKRA_HD static inline T f(T a, T b) {
     return a < b || a != a ? a : b;
@@ -103,7 +109,7 @@ struct minimum : ReadsBoth {
     return b < a ? T(1) : a == b ? T(0.5) : T(0);
   }
 };
-struct maximum : ReadsBoth {
+struct maximum : ReadsBoth, Exact {
   template <class T>
   ISKRA_HD static inline T f(T a, T b) {
     return a > b || a != a ? a : b;

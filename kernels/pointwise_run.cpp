@@ -19,8 +19,8 @@ struct Operand {
   char* data = nullptr;  ///< null: not read
   int64_t bytes = 0;     ///< of an element
   int64_t inner = 0, outer = 0;
-  PointwiseLoop convert = nullptr;  ///< to the computing type, and from it for the output
-  bool same = false;                ///< it is of the computing type
+  PointwiseLoop convert = nullptr;  ///< to the loop's type, and from it for the output
+  bool same = false;                ///< it is of the loop's type
 
   bool read() const { return data != nullptr; }
   /// One value for the whole run.
@@ -115,49 +115,63 @@ class Blocks {
   const PointwiseParams& params_;
 };
 
-DType compute_dtype(const PointwiseBodies& bodies, const View* const (&in)[3], const MutView& out) {
+/// A loop, and the types of memory that it reads and writes.
+struct Choice {
+  PointwiseBody body;
+  DType in, out;
+};
+
+Choice choose(const PointwiseLoops& loops, PointwiseBody integers, const View* const (&in)[3],
+              const MutView& out) {
   bool floating = is_floating(out.dtype), wide = out.dtype == DType::f64;
+  bool all_f32 = true, all_bf16 = true;
   for (const View* x : in) {
     if (x == nullptr) continue;
     floating = floating || is_floating(x->dtype);
     wide = wide || x->dtype == DType::f64;
+    all_f32 = all_f32 && x->dtype == DType::f32;
+    all_bf16 = all_bf16 && x->dtype == DType::bf16;
   }
-  if (!floating && bodies.i64 != nullptr) return DType::i64;
-  return wide ? DType::f64 : DType::f32;
+  if (!floating && integers != nullptr) return {integers, DType::i64, DType::i64};
+  if (wide) return {loops.f64, DType::f64, DType::f64};
+  if (out.dtype == DType::boolean) {
+    if (all_f32 && loops.f32_to_bool != nullptr) return {loops.f32_to_bool, DType::f32, DType::boolean};
+    if (all_bf16 && loops.bf16_to_bool != nullptr) return {loops.bf16_to_bool, DType::bf16, DType::boolean};
+  }
+  if (all_bf16 && out.dtype == DType::bf16) return {loops.bf16, DType::bf16, DType::bf16};
+  return {loops.f32, DType::f32, DType::f32};
 }
 
 }  // namespace
 
-void run_pointwise(const Cpu& on, const PointwiseBodies& bodies, std::initializer_list<const View*> inputs,
-                   const MutView& out, const PointwiseParams& params) {
+void run_pointwise(const Cpu& on, const PointwiseLoops& loops, PointwiseBody integers,
+                   std::initializer_list<const View*> inputs, const MutView& out,
+                   const PointwiseParams& params) {
   const View* in[3] = {};
   std::transform(inputs.begin(), inputs.end(), in,
                  [](const View* x) { return x != nullptr && x->defined() ? x : nullptr; });
-  const DType compute = compute_dtype(bodies, in, out);
-  const PointwiseBody body = compute == DType::i64   ? bodies.i64
-                             : compute == DType::f64 ? bodies.f64
-                                                     : bodies.f32;
+  const Choice with = choose(loops, integers, in, out);
   const Shape zero = Shape::filled(out.rank(), 0);
   const Shape* stride[3];
   for (int i = 0; i < 3; ++i) stride[i] = in[i] != nullptr ? &in[i]->stride : &zero;
   const StridedLoop loop(out.shape, {stride[0], stride[1], stride[2], &out.stride});
   if (loop.numel == 0) return;
-  ISKRA_CHECK(body != nullptr, "pointwise: this op has no form in ", name_of(compute));
+  ISKRA_CHECK(with.body != nullptr, "pointwise: this op has no form in ", name_of(with.in));
 
   Operand operands[4];
   for (int o = 0; o <= kOut; ++o) {
     Operand& at = operands[o];
     if (o < kOut && in[o] == nullptr) continue;
-    const DType dtype = o < kOut ? in[o]->dtype : out.dtype;
+    const DType dtype = o < kOut ? in[o]->dtype : out.dtype, inner = o < kOut ? with.in : with.out;
     // Reading and writing share the type; inputs are never written to.
     at.data = o < kOut ? const_cast<char*>(in[o]->as<char>()) : out.as<char>();
     at.bytes = static_cast<int64_t>(size_of(dtype));
     at.inner = loop.inner_stride(o);
     at.outer = loop.outer_stride(o);
-    at.convert = o < kOut ? convert_loop(dtype, compute) : convert_loop(compute, dtype);
-    at.same = dtype == compute;
+    at.convert = o < kOut ? convert_loop(dtype, inner) : convert_loop(inner, dtype);
+    at.same = dtype == inner;
   }
-  const Blocks blocks(body, operands, params);
+  const Blocks blocks(with.body, operands, params);
   parallel_for(on, loop.numel, kGrain, [&](int64_t begin, int64_t end) {
     loop.for_each_run(begin, end, [&](const StridedLoop::Run& run) { blocks(run); });
   });

@@ -12,19 +12,16 @@ namespace iskra::kernels {
 /// integers wrap around.
 PointwiseLoop convert_loop(DType from, DType to);
 
-/// One op in the types that are computed in; null where it does not exist in one.
-struct PointwiseBodies {
-  PointwiseBody f32, f64, i64;
-};
-
-/// out = body(inputs), at most three inputs, all broadcast to out's shape; an undefined input stands for an
-/// operand that the body does not read. It computes in f64 if an operand is f64; in i64 if all inputs are
-/// integers or bool, out is no floating type and the op has such a body; else in f32. Operands may be of any
-/// types: those that are not of the computing type, or do not lie densely, pass through it in blocks that
-/// stay in the cache, so 16-bit types are rounded once, at the end. out may be one of the inputs, at equal
+/// out = op(inputs), at most three inputs, all broadcast to out's shape; an undefined input stands for an
+/// operand that the op does not read. It computes in f64 if an operand is f64; in i64 if all inputs are
+/// integers or bool, out is no floating type and the op has such a form (`integers`); else in f32. Operands
+/// may be of any types: those that are not of the loop's type, or do not lie densely, pass through it in
+/// blocks that stay in the cache, so 16-bit types are rounded once, at the end. Where all operands are bf16,
+/// or the result is bool, there are loops that need no such passage. out may be one of the inputs, at equal
 /// strides.
-void run_pointwise(const Cpu& on, const PointwiseBodies& bodies, std::initializer_list<const View*> inputs,
-                   const MutView& out, const PointwiseParams& params = {});
+void run_pointwise(const Cpu& on, const PointwiseLoops& loops, PointwiseBody integers,
+                   std::initializer_list<const View*> inputs, const MutView& out,
+                   const PointwiseParams& params = {});
 
 /// The exact forms for integers and bool (pointwise_integer.cpp); null where there is none.
 PointwiseBody integer_body(UnaryOp op);

@@ -21,7 +21,16 @@ struct ReadsY {
   static constexpr bool kReadsX = false, kReadsY = true;
 };
 
-struct neg : ReadsNothing {
+// Of numbers that a 16-bit type holds, f is one that it holds too, so that it is stored without rounding;
+// with the second, so is dy times the derivative, which is -1, 0 or 1.
+struct Exact {
+  static constexpr bool kExact = true;
+};
+struct ExactBothWays : Exact {
+  static constexpr bool kExactSlope = true;
+};
+
+struct neg : ReadsNothing, ExactBothWays {
   template <class T>
   ISKRA_HD static inline T f(T x) {
     return -x;
@@ -31,7 +40,7 @@ struct neg : ReadsNothing {
     return T(-1);
   }
 };
-struct sign : ReadsNothing {
+struct sign : ReadsNothing, ExactBothWays {
   template <class T>
   ISKRA_HD static inline T f(T x) {
     return T(x > T(0)) - T(x < T(0));
@@ -41,7 +50,7 @@ struct sign : ReadsNothing {
     return T(0);
   }
 };
-struct abs : ReadsX {
+struct abs : ReadsX, ExactBothWays {
   template <class T>
   ISKRA_HD static inline T f(T x) {
     return math::abs(x);
@@ -51,7 +60,7 @@ struct abs : ReadsX {
     return sign::f(x);
   }
 };
-struct floor : ReadsNothing {
+struct floor : ReadsNothing, ExactBothWays {
   template <class T>
   ISKRA_HD static inline T f(T x) {
     return math::floor(x);
@@ -61,7 +70,7 @@ struct floor : ReadsNothing {
     return T(0);
   }
 };
-struct ceil : ReadsNothing {
+struct ceil : ReadsNothing, ExactBothWays {
   template <class T>
   ISKRA_HD static inline T f(T x) {
     return math::ceil(x);
@@ -71,7 +80,7 @@ struct ceil : ReadsNothing {
     return T(0);
   }
 };
-struct round : ReadsNothing {
+struct round : ReadsNothing, ExactBothWays {
   template <class T>
   ISKRA_HD static inline T f(T x) {
     return math::round(x);
@@ -81,7 +90,7 @@ struct round : ReadsNothing {
     return T(0);
   }
 };
-struct trunc : ReadsNothing {
+struct trunc : ReadsNothing, ExactBothWays {
   template <class T>
   ISKRA_HD static inline T f(T x) {
     return math::trunc(x);
@@ -181,6 +190,9 @@ struct square : ReadsX {
     return x + x;
   }
 };
+
+// Sines of numbers within math::kNearTurns take a shorter way, the only one that vectorises: `near` and
+// `df_near` are f and df there.
 struct sin : ReadsX {
   template <class T>
   ISKRA_HD static inline T f(T x) {
@@ -190,6 +202,8 @@ struct sin : ReadsX {
   ISKRA_HD static inline T df(T x, T) {
     return math::cos(x);
   }
+  ISKRA_HD static inline float near(float x) { return math::sin_of(math::near_turn_of(x)); }
+  ISKRA_HD static inline float df_near(float x) { return math::cos_of(math::near_turn_of(x)); }
 };
 struct cos : ReadsX {
   template <class T>
@@ -200,6 +214,8 @@ struct cos : ReadsX {
   ISKRA_HD static inline T df(T x, T) {
     return -math::sin(x);
   }
+  ISKRA_HD static inline float near(float x) { return math::cos_of(math::near_turn_of(x)); }
+  ISKRA_HD static inline float df_near(float x) { return -math::sin_of(math::near_turn_of(x)); }
 };
 struct tan : ReadsY {
   template <class T>
@@ -210,6 +226,7 @@ struct tan : ReadsY {
   ISKRA_HD static inline T df(T, T y) {
     return T(1) + y * y;
   }
+  ISKRA_HD static inline float near(float x) { return math::tan_of(math::near_turn_of(x)); }
 };
 struct tanh : ReadsY {
   template <class T>

@@ -49,6 +49,24 @@ ISKRA_HD inline float exp_sum(float a, float b) {
 
 ISKRA_HD inline float exp(float x) { return exp_sum(x, 0.0F); }
 
+/// 2^30 e^(a + b) for -105.2 <= a <= 0 and |b| << 1. Never subnormal, so that the power of two is one factor;
+/// what is multiplied by kUnscale in the end is rounded once.
+constexpr float kUnscale = 0x1p-30F;
+ISKRA_HD inline float exp_scaled(float a, float b) {
+  constexpr float kRound = 12582912.0F;
+  float shifted = a * kLog2e + kRound;
+  float n = shifted - kRound;
+  float r = (a - n * kLn2High) - n * kLn2Low + b;
+  // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2, as in exp_sum
+  float q = 0.00138146104F;
+  q = q * r + 0.00836871006F;
+  q = q * r + 0.041668389F;
+  q = q * r + 0.166665211F;
+  q = q * r + 0.49999994F;
+  float y = (q * r) * r + r + 1.0F;
+  return y * from_bits((bits_of(shifted) + (157U - bits_of(kRound))) << 23);
+}
+
 ISKRA_HD inline float log(float x) {
   bool subnormal = x < 1.17549435e-38F;
   float scaled = subnormal ? x * 8388608.0F : x;
@@ -118,7 +136,8 @@ ISKRA_HD inline float expm1(float x) {
 }
 
 ISKRA_HD inline float sigmoid(float x) {
-  float e = exp(-__builtin_fabsf(x));
+  float a = -__builtin_fabsf(x);
+  float e = exp_scaled(a < -105.0F ? -105.0F : a, 0.0F) * kUnscale;
   return (x < 0.0F ? e : 1.0F) / (1.0F + e);
 }
 
@@ -131,21 +150,27 @@ ISKRA_HD inline float tanh(float x) {
   q = q * u + 0.133314416F;
   q = q * u - 0.333332807F;
   float a = __builtin_fabsf(x);
-  float large = __builtin_copysignf(1.0F - 2.0F / (1.0F + exp(2.0F * a)), x);
+  float e = exp_scaled(-2.0F * (a > 10.0F ? 10.0F : a), 0.0F) * kUnscale;  // at 10 it is 1, rounded
+  float large = __builtin_copysignf(1.0F - 2.0F * e / (1.0F + e), x);
   return a <= 0.625F ? x + x * (u * q) : large;
 }
 
 /// The upper tail of the normal distribution, Q(a) = erfc(a / sqrt(2)) / 2 for a >= 0, with small relative
-/// error even far out, and e^(-a^2 / 2), which the derivative of GELU needs too.
+/// error even far out, and 2^30 e^(-a^2 / 2), which the derivative of GELU needs too.
 struct NormalTail {
   float tail;
   float bell;
 };
 ISKRA_HD inline NormalTail normal_tail(float a) {
   a = a > 14.5F ? 14.5F : a;  // both are zero there
-  // a^2 = high^2 + (a - high)(a + high), the first term without rounding.
+  // a^2 as a sum whose first term has no error, or one that the second makes up for.
+#ifdef __FMA__
+  float square = a * a, rest = __builtin_fmaf(a, a, -square);
+#else
   float high = from_bits(bits_of(a) & 0xfffff000U);
-  float bell = exp_sum(-0.5F * (high * high), -0.5F * ((a - high) * (a + high)));
+  float square = high * high, rest = (a - high) * (a + high);
+#endif
+  float bell = exp_scaled(-0.5F * square, -0.5F * rest);
   float t = 1.0F / (1.0F + (0.4F * kSqrtHalf) * a);
   // e^(z^2) erfc(z) / t as a polynomial in t = 1 / (1 + 0.4 z) on 0 <= z <= 10.2
   float q = -0.0292061549F;
@@ -158,7 +183,7 @@ ISKRA_HD inline NormalTail normal_tail(float a) {
   q = q * t + 0.214700654F;
   q = q * t + 0.224978298F;
   q = q * t + 0.225705564F;
-  return {0.5F * bell * (t * q), bell};
+  return {(0.5F * kUnscale) * (bell * (t * q)), bell};
 }
 
 ISKRA_HD inline float erf(float x) {
@@ -224,7 +249,7 @@ struct Normal {
 };
 ISKRA_HD inline Normal<float> normal(float x) {
   NormalTail at = normal_tail(__builtin_fabsf(x));
-  return {x < 0.0F ? at.tail : 1.0F - at.tail, 0.398942280F * x * at.bell};
+  return {x < 0.0F ? at.tail : 1.0F - at.tail, (0.398942280F * kUnscale) * (x * at.bell)};
 }
 ISKRA_HD inline Normal<double> normal(double x) {
   constexpr double kRootHalf = 0.70710678118654752440;

@@ -71,21 +71,36 @@ ISKRA_HD inline float cos_near(float a) {
   return 1.0F + u * q;
 }
 
-ISKRA_HD inline float sin(float x) {
-  const Turn at = turn_of(x);
+/// Up to here x is reduced by two parts of pi / 2 in double, without the table: the quarter turns have 20
+/// bits, so that their product with the first part, of 33 bits, is exact.
+constexpr float kNearTurns = 1048576.0F;
+ISKRA_HD inline Turn near_turn_of(float x) {
+  constexpr double kRound = 6755399441055744.0;  // as in turn_of
+  constexpr double kHalfPiHigh = 0x1.921fb544p+0, kHalfPiLow = 0x1.0b4611a626331p-34;
+  const double wide = static_cast<double>(x);
+  const double shifted = wide * 0.63661977236758134308 + kRound;
+  const double quarters = shifted - kRound;
+  return {static_cast<uint32_t>(__builtin_bit_cast(uint64_t, shifted)),
+          static_cast<float>((wide - quarters * kHalfPiHigh) - quarters * kHalfPiLow)};
+}
+
+ISKRA_HD inline float sin_of(const Turn& at) {
   const float y = (at.quarters & 1U) != 0 ? cos_near(at.angle) : sin_near(at.angle);
   return (at.quarters & 2U) != 0 ? -y : y;
 }
-ISKRA_HD inline float cos(float x) {
-  const Turn at = turn_of(x);
+ISKRA_HD inline float cos_of(const Turn& at) {
   const float y = (at.quarters & 1U) != 0 ? sin_near(at.angle) : cos_near(at.angle);
   return ((at.quarters + 1U) & 2U) != 0 ? -y : y;
 }
-ISKRA_HD inline float tan(float x) {
-  const Turn at = turn_of(x);
+ISKRA_HD inline float tan_of(const Turn& at) {
   const float s = sin_near(at.angle), c = cos_near(at.angle);
-  return (at.quarters & 1U) != 0 ? -c / s : s / c;
+  const bool odd = (at.quarters & 1U) != 0;
+  return (odd ? -c : s) / (odd ? s : c);
 }
+
+ISKRA_HD inline float sin(float x) { return sin_of(turn_of(x)); }
+ISKRA_HD inline float cos(float x) { return cos_of(turn_of(x)); }
+ISKRA_HD inline float tan(float x) { return tan_of(turn_of(x)); }
 
 ISKRA_HD inline double sin(double x) { return ::sin(x); }
 ISKRA_HD inline double cos(double x) { return ::cos(x); }
