@@ -88,23 +88,28 @@ Product::Product(Provider provider, const ProductSpec& spec) : spec_(spec) {
               "product: ", name_of(spec.out), " cannot be made of ", name_of(spec.in));
   const GemmShape& s = spec.shape;
   finish_ = spec.activation != Activation::none || spec.residual_row != 0 || spec.preactivation_row != 0;
-  apart_ = finish_ && is_half(spec.out);
+  apart_ = false;
   // Below AVX-512 oneDNN's bits change with the number of rows (395 of 800 random products with AVX2), and a
   // picture's result would depend on its neighbours in the batch.
   const bool steady = isa() == Isa::v4;
   if (provider != Provider::native && steady && s.m > 0 && s.n > 0 && s.k > 0) {
+    // Where c has gaps between its rows oneDNN takes a slower way, whose bits change with the number of rows,
+    // too.
+    const bool gaps = s.c_row > s.n;
+    const bool relu_alone =
+        spec.activation == Activation::relu && spec.residual_row == 0 && spec.preactivation_row == 0 && !gaps;
     ProductSpec inner = spec;
-    if (apart_) {
+    if (!relu_alone) inner.activation = Activation::none;
+    const bool apart = gaps || (finish_ && !relu_alone && is_half(spec.out));
+    if (apart) {
       inner.out = DType::f32;
       inner.shape.c_row = s.n;
+      inner.beta = 0;
     }
-    if (finish_ && spec.residual_row == 0 && spec.preactivation_row == 0 &&
-        spec.activation == Activation::relu) {
-      program_ = onednn::product(spec);
-      if (program_) finish_ = apart_ = false;
-    } else {
-      inner.activation = Activation::none;
-      program_ = onednn::product(inner);
+    program_ = onednn::product(inner);
+    if (program_) {
+      finish_ = apart || (finish_ && !relu_alone);
+      apart_ = apart;
     }
   }
   if (!program_ && is_half(spec.out)) finish_ = apart_ = true;

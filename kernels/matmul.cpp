@@ -72,6 +72,7 @@ Problem normalize(const View& a, const View& b, const View& c) {
   }
   while (fold_batch_into_rows(p)) {
   }
+  if (p.one.m == 1) p.one.c_row = p.one.n;  // whatever the only row's stride is
   if (p.one.k == 0) {  // a and b have no element, and may have no memory to take offsets in
     p.one.a_row = p.one.a_col = p.one.b_row = p.one.b_col = 0;
     p.a_stride = p.b_stride = Shape::filled(p.batch.rank(), 0);
@@ -99,9 +100,10 @@ void check_operands(const View& a, const View& b, const View& c) {
               ", but its last axis needs stride 1");
 }
 
-/// How one item is cut, from the shapes alone. Columns stay whole unless a is a transpose (a weight
-/// gradient): with whole columns oneDNN's AVX-512 code gives a row the same bits however many rows come
-/// along, so that a picture's result does not depend on its neighbours in the batch.
+/// How one item is cut, from the shapes alone. Columns are cut by the size of b, not by the number of rows,
+/// unless a is a transpose (a weight gradient): so a row has the same bits however many rows come along, and
+/// a picture's result does not depend on its neighbours in the batch. Large b are cut because few rows would
+/// leave all the reading of it to one thread, and so that a block's sums stay in the second cache.
 struct Cut {
   int64_t rows, cols;              // of a block
   int64_t row_blocks, col_blocks;  // of an item
@@ -109,10 +111,16 @@ struct Cut {
 
   Cut(const GemmShape& s, int64_t items) {
     constexpr int64_t kMaxRows = 256, kGoodSide = 64, kLeastSide = 16, kWantedPieces = 8, kEnoughPieces = 4;
+    constexpr int64_t kLargeOperand = int64_t{1} << 20, kColumnBlocks = 8;
     constexpr double kSmall = 1e6;  // operations that are not worth a cut: about 10 microseconds
     const bool cut_columns = s.a_row == 1 && s.a_col != 1;
     rows = std::min(s.m, kMaxRows);
     cols = s.n;
+    if (s.n * s.k >= kLargeOperand && (!cut_columns || s.n > 1024)) {
+      // Fewer columns are worth a piece only where each brings much to read.
+      const int64_t least = s.k >= 8192 ? 128 : 256;
+      cols = std::min(s.n, std::max(least, ((s.n + kColumnBlocks - 1) / kColumnBlocks + 63) / 64 * 64));
+    }
     count(s);
     const auto pieces = [&] { return items * row_blocks * col_blocks; };
     while (pieces() < kWantedPieces && operations(rows, cols, s.k) > kSmall) {

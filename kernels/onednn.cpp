@@ -1,5 +1,7 @@
 #include <iskra/kernels/onednn.h>
 
+#include <algorithm>
+
 #include <dlfcn.h>
 #include <omp.h>
 
@@ -123,7 +125,8 @@ ProgramPtr product(const ProductSpec& spec) {
   GemmShape s = spec.shape;
   settle(s.m, s.k, s.a_row, s.a_col);
   settle(s.k, s.n, s.b_row, s.b_col);
-  if (s.m == 1) s.c_row = s.n;
+  // One row keeps the stride that several would have: oneDNN's bits depend on whether c has gaps.
+  if (s.m == 1) s.c_row = std::max(s.c_row, s.n);
   if (!plain_matrix(s.m, s.k, s.a_row, s.a_col) || !plain_matrix(s.k, s.n, s.b_row, s.b_col) || s.c_row < s.n)
     return nullptr;
   const Key key{0,

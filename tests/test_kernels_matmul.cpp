@@ -159,9 +159,10 @@ TEST_P(Matmul, BitsDoNotDependOnThreads) {
 // A picture's logits must not depend on its neighbours in the batch.
 TEST_P(Matmul, ARowDoesNotDependOnTheNumberOfRows) {
   const DType type = GetParam().dtype;
-  for (const Size& s : {Size{50, 64, 64}, Size{50, 192, 64}, Size{65, 768, 192}, Size{197, 192, 768},
-                        Size{50, 10, 64}, Size{1, 10, 768}, Size{1, 1000, 2311}, Size{3, 7, 5},
-                        Size{17, 33, 1025}, Size{197, 16, 64}, Size{1, 1, 300}}) {
+  for (const Size& s :
+       {Size{50, 64, 64}, Size{50, 192, 64}, Size{65, 768, 192}, Size{197, 192, 768}, Size{50, 10, 64},
+        Size{1, 10, 768}, Size{1, 1000, 2311}, Size{3, 7, 5}, Size{17, 33, 1025}, Size{197, 16, 64},
+        Size{1, 1, 300}, Size{1, 512, 8200}, Size{3, 2100, 2001}}) {
     const int64_t pictures = 9;
     const Array a = Array::random(type, {pictures, s.m, s.k}, 1);
     const Array b = Array::random(type, {s.k, s.n}, {1, s.k}, 2), bias = Array::random(type, {s.n}, 3);
