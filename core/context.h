@@ -1,5 +1,5 @@
-// What is ambient on a thread: gradient recording, thread budget, kernel provider, autocast. Graph nodes
-// capture it, so that a backward pass runs under the settings of its forward pass.
+// What is ambient on a thread: gradient recording, thread budget, kernel provider, exact convolutions,
+// autocast. Graph nodes capture it, so that a backward pass runs under the settings of its forward pass.
 #pragma once
 
 #include <iskra/core/allocator.h>
@@ -13,6 +13,7 @@ struct Context {
   bool grad_enabled = true;
   int threads = 0;  ///< 0: all that the machine offers
   Provider provider = Provider::fastest;
+  bool winograd = true;  ///< see ExactConvolutions
   MemoryTag memory_tag = MemoryTag::activations;
   bool autocast = false;  ///< see autocast.h
   DType autocast_dtype = DType::bf16;
@@ -45,6 +46,20 @@ class EnableGrad {
   ~EnableGrad() { context().grad_enabled = before_; }
   EnableGrad(const EnableGrad&) = delete;
   EnableGrad& operator=(const EnableGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// Within its scope f32 convolutions are summed term by term. Outside, 3x3 ones of stride 1 go through
+/// Winograd's transforms where that is faster, two to three times, at errors of the same size (see conv2d in
+/// kernels/kernels.h). A backward pass follows the forward pass it belongs to.
+class ExactConvolutions {
+ public:
+  ExactConvolutions() : before_(context().winograd) { context().winograd = false; }
+  ~ExactConvolutions() { context().winograd = before_; }
+  ExactConvolutions(const ExactConvolutions&) = delete;
+  ExactConvolutions& operator=(const ExactConvolutions&) = delete;
 
  private:
   bool before_;

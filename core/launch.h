@@ -35,7 +35,7 @@ template <class F>
 void launch(Device device, F&& f) {
   CachedScratch scratch(device);
   if (device.is_cpu()) {
-    f(kernels::Cpu{thread_budget(), context().provider, &scratch});
+    f(kernels::Cpu{thread_budget(), context().provider, &scratch, context().winograd});
     return;
   }
 #ifdef ISKRA_WITH_CUDA

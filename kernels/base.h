@@ -149,6 +149,7 @@ struct Cpu {
   int threads = 1;  ///< budget of this call; results never depend on it
   Provider provider = Provider::fastest;
   Scratch* scratch = nullptr;
+  bool winograd = true;  ///< `fastest` may sum f32 convolutions in Winograd's way, see conv2d
 };
 
 struct Cuda {

@@ -8,6 +8,7 @@
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/lanes.h>
 #include <iskra/kernels/widen.h>
+#include <iskra/kernels/winograd.h>
 
 namespace iskra::kernels {
 
@@ -153,6 +154,8 @@ void with_type(DType type, F&& f) {
   }
 }
 
+bool may_transform(const Cpu& on) { return on.winograd && on.provider == Provider::fastest; }
+
 template <class S>
 inline constexpr bool kVendorType = std::is_same_v<S, float> || std::is_same_v<S, bf16>;
 
@@ -161,6 +164,9 @@ void forward(const Cpu& on, const ConvShape& s, const View& x, const View& w, co
              const MutView& y) {
   const ConvThen<S> last{widened_bias<S>(on, then.bias, "conv2d"), then.activation, then.residual.as<S>(),
                          then.preactivation.as<S>()};
+  if constexpr (std::is_same_v<S, float>)
+    if (may_transform(on) && winograd::pays(s))
+      return winograd::conv2d(on, s, x.as<S>(), w.as<S>(), last, y.as<S>());
   if constexpr (kVendorType<S>)
     if (on.provider != Provider::native && vendor::conv2d(on, s, x.as<S>(), w.as<S>(), last, y.as<S>()))
       return;
@@ -171,6 +177,9 @@ template <class S>
 void backward_data(const Cpu& on, const ConvShape& s, const View& w, const View& dy, const View& bias,
                    const MutView& dx, const char* op) {
   const Compute<S>* wide_bias = widened_bias<S>(on, bias, op);
+  if constexpr (std::is_same_v<S, float>)
+    if (may_transform(on) && winograd::pays(s))
+      return winograd::conv2d_backward_data(on, s, w.as<S>(), dy.as<S>(), wide_bias, dx.as<S>());
   // To three channels or so oneDNN is slow: 13 GFLOP/s beside our 32 for a 3x3 filter in f32, 13 beside 70
   // for patches in bf16 (a core with AVX-512).
   const bool slow = s.group_channels() <= 4 && (std::is_same_v<S, float> == (s.at.stride[0] == 1));
@@ -188,6 +197,9 @@ void weight_gradient(const Cpu& on, const ConvShape& s, const View& x, const Vie
     if (beta == 0) fill(on, dw, 0);
     return;
   }
+  if constexpr (std::is_same_v<S, float> && std::is_same_v<D, float>)
+    if (may_transform(on) && winograd::pays_for_weights(s))
+      return winograd::conv2d_backward_weight(on, s, x.as<S>(), dy.as<S>(), dw.as<D>(), beta);
   if constexpr (kVendorType<S>)
     if (on.provider != Provider::native &&
         vendor::conv2d_backward_weight(on, s, x.as<S>(), dy.as<S>(), dw.as<D>(), beta))

@@ -228,6 +228,11 @@ struct Conv2d {
 };
 // x (N,C,H,W) and y (N,K,OH,OW) channels-last in memory, w (K,C/groups,R,S) dense row-major, bias (K) or
 // undefined. All of one floating type.
+// On the CPU, `fastest` computes f32 convolutions of 3x3 filters with stride 1 in Winograd's way (winograd.h)
+// in all three directions where that is faster, unless the tag forbids it. For normal random numbers and up
+// to 512 channels the L2 error is then below 2e-6 of the result's norm and each error below 4e-6 of the
+// largest value; direct convolution keeps 1.2e-6 and 3e-6, its weight gradients 2.5e-7 and 5e-7. An infinity
+// or NaN reaches all 4 x 4 values of its tiles.
 void conv2d(Cpu on, const Conv2d& at, View x, View w, const Epilogue& then, MutView y);
 void conv2d(Cuda on, const Conv2d& at, View x, View w, const Epilogue& then, MutView y);
 void conv2d_backward_data(Cpu on, const Conv2d& at, View w, View dy, MutView dx);

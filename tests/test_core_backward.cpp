@@ -1,7 +1,11 @@
 // Ways into a backward pass: hooks, several roots, gradients of chosen inputs, two halves, a kept graph.
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
+
 #include <iskra/core/autograd.h>
+#include <iskra/core/context.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/random.h>
 
@@ -163,6 +167,32 @@ TEST(Backward, EnableGradRecordsWithinNoGrad) {
     EXPECT_TRUE((x * 2.0).requires_grad());
   }
   EXPECT_FALSE((x * 2.0).requires_grad());
+}
+
+TEST(Backward, FollowsItsForwardIntoExactConvolutions) {
+  RngScope scope({.seed = 4});
+  const Tensor x = normal({1, 32, 16, 16}, 0, 1).set_requires_grad();
+  const Tensor w = normal({32, 32, 3, 3}, 0, 1).set_requires_grad();
+  const auto under = [](bool exact, auto&& f) {
+    std::optional<ExactConvolutions> guard;
+    if (exact) guard.emplace();
+    return f();
+  };
+  const auto gradients_of = [&](bool exact_forward, bool exact_backward) {
+    const Tensor loss = under(exact_forward, [&] {
+      const Tensor y = conv2d(x, w, {}, {.padding = {1, 1}});
+      return sum(y * y);
+    });
+    return under(exact_backward, [&] {
+      const auto both = gradients({loss}, {x, w});
+      return std::pair(values(both[0]), values(both[1]));
+    });
+  };
+  const auto exact = gradients_of(true, true), fast = gradients_of(false, false);
+  EXPECT_NE(exact.first, fast.first);
+  EXPECT_NE(exact.second, fast.second);
+  EXPECT_EQ(gradients_of(true, false), exact);
+  EXPECT_EQ(gradients_of(false, true), fast);
 }
 
 // A pre-norm attention block and an MLP on it, as a pipeline stage.

@@ -27,13 +27,14 @@ int cmd_demo(const Arguments& arguments);
 
 constexpr int kExitFailed = 1, kExitUsage = 2, kExitInterrupted = 130;
 
-/// --device, --precision, --provider and --threads, for commands that compute.
+/// --device, --precision, --provider, --exact-convolutions and --threads, for commands that compute.
 struct Compute {
   std::string device = "cpu", precision = "fp32", provider = "fastest";
+  bool exact_convolutions = false;
   int64_t threads = 0;
 
   void add_to(Flags& flags);
-  /// Sets this thread's budget and provider; returns the device.
+  /// Sets this thread's budget, provider and kind of convolutions; returns the device.
   Device apply() const;
 };
 

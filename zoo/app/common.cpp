@@ -20,6 +20,8 @@ void Compute::add_to(Flags& flags) {
   flags.add("device", device, "cpu or cuda");
   flags.add("precision", precision, "number format", "fp32|bf16|fp16");
   flags.add("provider", provider, "who computes products and convolutions", "fastest|native|vendor");
+  flags.add("exact_convolutions", exact_convolutions,
+            "no Winograd transforms: slower 3x3 convolutions, summed term by term");
   flags.add("threads", threads, "0: all; results do not depend on it", 0, 4096);
 }
 
@@ -30,6 +32,7 @@ Device Compute::apply() const {
   context().provider = provider == "native"   ? Provider::native
                        : provider == "vendor" ? Provider::vendor
                                               : Provider::fastest;
+  context().winograd = !exact_convolutions;
   try {
     return Device::parse(device);
   } catch (const Error& e) {

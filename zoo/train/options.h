@@ -43,7 +43,8 @@ struct TrainOptions {
   std::string device = "cpu";
   std::string precision = "fp32";
   std::string provider = "fastest";
-  int64_t threads = 0;  ///< 0: all
+  bool exact_convolutions = false;  ///< see ExactConvolutions
+  int64_t threads = 0;              ///< 0: all
   int64_t seed = 0;
   // rhythm, in steps
   int64_t log_every = 10;
@@ -109,6 +110,8 @@ void visit_options(Options& o, F&& f) {
   f(o.provider, I{.name = "provider",
                   .help = "who computes products and convolutions",
                   .choices = "fastest|native|vendor"});
+  f(o.exact_convolutions, I{.name = "exact_convolutions",
+                            .help = "no Winograd transforms: slower 3x3 convolutions, summed term by term"});
   f(o.threads, I{.name = "threads",
                  .help = "0: all; results do not depend on it",
                  .high = 4096,

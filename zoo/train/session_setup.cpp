@@ -36,6 +36,7 @@ TrainSession::TrainSession(const TrainOptions& options, const TrainData& all, co
   if (options_.epochs == 0 && options_.steps == 0) options_.epochs = 10;
   set_threads(static_cast<int>(options_.threads));
   context().provider = parse_provider(options_.provider);
+  context().winograd = !options_.exact_convolutions;
   data_ = cut_train_data(all, options_);
   model_ = model_for_training(options_, data_.train);
   options_.arch = model_.info.arch;
