@@ -53,7 +53,10 @@ void add_conv2d(OpTable& table) {
            {.gradcheck = false})
       .bench("mini", {pictures({16, 32, 14, 14}), normal({64, 32, 3, 3}), normal({64})}, same)
       .bench("vgg16_first", {pictures({4, 3, 224, 224}), normal({64, 3, 3, 3}), normal({64})}, same)
+      .bench("vgg16_224", {pictures({1, 64, 224, 224}), normal({64, 64, 3, 3}), normal({64})}, same)
+      .bench("vgg16_112", {pictures({1, 128, 112, 112}), normal({128, 128, 3, 3}), normal({128})}, same)
       .bench("vgg16_56", {pictures({4, 256, 56, 56}), normal({256, 256, 3, 3}), normal({256})}, same)
+      .bench("vgg16_28", {pictures({2, 512, 28, 28}), normal({512, 512, 3, 3}), normal({512})}, same)
       .bench("vgg16_14", {pictures({8, 512, 14, 14}), normal({512, 512, 3, 3}), normal({512})}, same)
       .bench("vit_b_patches", {pictures({8, 3, 224, 224}), normal({768, 3, 16, 16}), normal({768})},
              {{"stride", {16, 16}}});
