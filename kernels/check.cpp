@@ -1,5 +1,7 @@
 #include <iskra/kernels/check.h>
 
+#include <charconv>
+
 namespace iskra {
 namespace {
 
@@ -17,6 +19,12 @@ std::string with_caller(const std::string& message) {
 
 Error::Error(const std::string& message, std::source_location at)
     : std::runtime_error(with_caller(message)), where_(text(at.file_name(), ":", at.line())) {}
+
+std::string detail::to_text(double v) {
+  char digits[32];  // six of them, a sign, a point and an exponent
+  const auto end = std::to_chars(digits, digits + sizeof digits, v, std::chars_format::general, 6).ptr;
+  return {digits, end};
+}
 
 detail::Call& detail::current_call() {
   thread_local Call call;

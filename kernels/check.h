@@ -33,10 +33,12 @@ inline std::string to_text(const std::string& s) { return s; }
 inline std::string to_text(const char* s) { return s; }
 inline std::string to_text(bool b) { return b ? "true" : "false"; }
 template <class T>
-  requires std::is_arithmetic_v<T>
+  requires std::is_integral_v<T>
 std::string to_text(T v) {
   return std::to_string(v);
 }
+/// The shortest of six digits or fewer, as %g: 0.5, 1e-05, inf.
+std::string to_text(double v);
 template <class T>
   requires requires(const T& t) { t.str(); }
 std::string to_text(const T& t) {

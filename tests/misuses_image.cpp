@@ -61,7 +61,7 @@ std::vector<Misuse> image_misuses() {
       ISKRA_MISUSED("adaptive_max_pool2d", adaptive_max_pool2d(floats({4, 4}), 1, 1),
                     "adaptive_max_pool2d: the input is f32 (4, 4) cpu; it must be floating (N,C,H,W)"),
       ISKRA_MISUSED("interpolate", interpolate(floats({1, 1, 4, 4}), {}),
-                    "interpolate: size 0 and scale 0.000000 of axis 2; give one of them, positive"),
+                    "interpolate: size 0 and scale 0 of axis 2; give one of them, positive"),
       ISKRA_MISUSED("interpolate", interpolate(floats({1, 1, 4, 4}), {.size = {2, 2}, .antialias = true}),
                     "interpolate: antialias and align_corners are for bilinear and bicubic, not for nearest"),
       ISKRA_MISUSED("normalize_images", normalize_images(floats({1, 4, 4, 3}), {0, 0, 0}, {1, 1, 1}),

@@ -16,7 +16,7 @@ std::vector<Misuse> creation_misuses() {
   return {
       ISKRA_MISUSED("arange", arange(-1), "arange: -1 numbers; the count must not be negative"),
       ISKRA_MISUSED("arange", arange(0, 1, 0),
-                    "arange: from 0.000000 to 1.000000 in steps of 0.000000; all must be finite, and the "
+                    "arange: from 0 to 1 in steps of 0; all must be finite, and the "
                     "step not zero"),
       ISKRA_MISUSED("linspace", linspace(0, 1, -1), "linspace: -1 numbers; the count must not be negative"),
       ISKRA_MISUSED("linspace", linspace(0, 1, 5, {.dtype = DType::i64}),

@@ -46,7 +46,7 @@ std::vector<Misuse> tensor_misuses() {
           "copy_from: the source is f32 (3, 2) cpu, this tensor f32 (2, 3) cpu; their shapes must be equal"),
       ISKRA_MISUSED("copy_from", floats({2, 3}).copy_from(Tensor()), kUndefined),
       ISKRA_MISUSED("bernoulli", bernoulli({2}, 1.5),
-                    "bernoulli: the probability is 1.500000; it must lie in [0, 1]"),
+                    "bernoulli: the probability is 1.5; it must lie in [0, 1]"),
       ISKRA_MISUSED("permutation", permutation(-1),
                     "permutation: of -1 numbers; the count must not be negative"),
       ISKRA_MISUSED("random_integers", random_integers({2}, 3, 3),
@@ -58,7 +58,7 @@ std::vector<Misuse> tensor_misuses() {
       ISKRA_MISUSED("normal", iskra::normal({2}, 0, 1, {.dtype = DType::boolean}),
                     "normal: the dtype is bool; it must be floating, convert the result with to(DType)"),
       ISKRA_MISUSED("truncated_normal", truncated_normal({2}, 0, 1, 0),
-                    "truncated_normal: cut 0.000000 standard deviations; it must be positive"),
+                    "truncated_normal: cut 0 standard deviations; it must be positive"),
       ISKRA_MISUSED(
           "truncated_normal", truncated_normal({2}, 0, 1, 2, {.dtype = DType::u8}),
           "truncated_normal: the dtype is u8; it must be floating, convert the result with to(DType)"),

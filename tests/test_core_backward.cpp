@@ -334,7 +334,7 @@ TEST(Gradcheck, FindsAWrongGradientInOneOfSeveralOutputs) {
   auto nothing = [](const std::vector<Tensor>& in) {
     return record("forgets", exp(in[0]).detach(), {in[0]}, [](const Tensor&, Wanted, Sinks&) {});
   };
-  EXPECT_NE(error_of([&] { gradcheck(nothing, {x}); }).find("the tape says 0.0"), std::string::npos);
+  EXPECT_NE(error_of([&] { gradcheck(nothing, {x}); }).find("the tape says 0,"), std::string::npos);
 }
 
 }  // namespace
