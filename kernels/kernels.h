@@ -343,11 +343,16 @@ void permutation(Cuda on, RngKey key, MutView y);
 struct StepState {
   int64_t step = 0;  ///< number of this update, from 1
   double learning_rate = 0;
+  int64_t skip = 0;  ///< not 0: this update changes nothing
 };
+// The next update: skip = `found`, which may be null (0); step += 1 unless it is skipped.
+void begin_step(Cpu on, const int32_t* found, StepState* state);
+void begin_step(Cuda on, const int32_t* found, StepState* state);
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
 };
-// One tensor of a parameter group; n elements, all dense and of equal strides.
+// One tensor of a parameter group; n elements, all dense and of equal strides. Moments are f64 for f64, else
+// f32.
 struct AdamWTensor {
   void* w;
   const void* dw;
@@ -367,7 +372,7 @@ void adamw(Cuda on, const AdamWTensor* tensors, int64_t count, const AdamWOption
 struct SgdTensor {
   void* w;
   const void* dw;
-  void* velocity;  ///< null without momentum
+  void* velocity;  ///< null without momentum; as AdamW's moments
   int64_t n;
   DType dtype;
   float weight_decay;
@@ -379,5 +384,25 @@ void sgd(Cpu on, const SgdTensor* tensors, int64_t count, float momentum, bool n
          const StepState* state);
 void sgd(Cuda on, const SgdTensor* tensors, int64_t count, float momentum, bool nesterov,
          const StepState* state);
+// Loss scaling (Micikevicius et al. 2018). One gradient: n dense elements of any floating type.
+struct ScaledTensor {
+  void* dw;
+  int64_t n;
+  DType dtype;
+};
+// dw *= 1 / *scale for all tensors; *found = 1 if an element is then infinite or NaN, else it stays.
+void unscale(Cpu on, const ScaledTensor* tensors, int64_t count, const float* scale, int32_t* found);
+void unscale(Cuda on, const ScaledTensor* tensors, int64_t count, const float* scale, int32_t* found);
+struct ScalerOptions {
+  double growth = 2, backoff = 0.5;
+  int64_t interval = 2000;
+};
+// The end of a step. If one of `count` flags is up, *scale *= backoff (not below the smallest normal number)
+// and *good_steps = 0; else *good_steps += 1 and, at `interval`, *scale *= growth (unless that is infinite)
+// and *good_steps = 0. The flags go down.
+void update_scale(Cpu on, const ScalerOptions& options, int32_t* found, int64_t count, float* scale,
+                  int64_t* good_steps);
+void update_scale(Cuda on, const ScalerOptions& options, int32_t* found, int64_t count, float* scale,
+                  int64_t* good_steps);
 
 }  // namespace iskra::kernels

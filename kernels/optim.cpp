@@ -1,10 +1,13 @@
 // Optimizers over many tensors at once: fixed blocks of elements are the work items.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <limits>
 
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/optim.isa.h>
 #include <iskra/kernels/parallel.h>
+#include <iskra/kernels/parameters.h>
 #include <iskra/kernels/row_kernels.h>
 
 namespace iskra::kernels {
@@ -41,8 +44,14 @@ const void* moved(const void* data, int64_t elements, DType dtype) {
 
 }  // namespace
 
+void begin_step(Cpu, const int32_t* found, StepState* state) {
+  state->skip = found != nullptr && *found != 0 ? 1 : 0;
+  state->step += 1 - state->skip;
+}
+
 void adamw(Cpu on, const AdamWTensor* tensors, int64_t count, const AdamWOptions& options,
            const StepState* state) {
+  if (state->skip != 0) return;
   const double t = static_cast<double>(state->step);
   const double bias1 = 1.0 - std::pow(options.beta1, t), bias2 = 1.0 - std::pow(options.beta2, t);
   for_blocks(on, tensors, count, [&](const AdamWTensor& at, int64_t first, int64_t n) {
@@ -55,14 +64,16 @@ void adamw(Cpu on, const AdamWTensor* tensors, int64_t count, const AdamWOptions
     with.step_size = lr / bias1;
     with.root_bias2 = std::sqrt(bias2);
     with.eps = options.eps;
-    table().adamw[real_type_index(at.dtype, "adamw")](
-        with, moved(at.w, first, at.dtype), moved(at.dw, first, at.dtype), moved(at.m, first, at.dtype),
-        moved(at.v, first, at.dtype), n);
+    const DType moment = computing_dtype(at.dtype);
+    table().adamw[floating_type_index(at.dtype, "adamw")](
+        with, moved(at.w, first, at.dtype), moved(at.dw, first, at.dtype), moved(at.m, first, moment),
+        moved(at.v, first, moment), n);
   });
 }
 
 void sgd(Cpu on, const SgdTensor* tensors, int64_t count, float momentum, bool nesterov,
          const StepState* state) {
+  if (state->skip != 0) return;
   for_blocks(on, tensors, count, [&](const SgdTensor& at, int64_t first, int64_t n) {
     SgdScalars with{};
     with.weight_decay = static_cast<double>(at.weight_decay);
@@ -70,10 +81,34 @@ void sgd(Cpu on, const SgdTensor* tensors, int64_t count, float momentum, bool n
     with.learning_rate = state->learning_rate * static_cast<double>(at.lr_scale);
     with.first = state->step == 1;
     with.nesterov = nesterov;
-    table().sgd[real_type_index(at.dtype, "sgd")](with, moved(at.w, first, at.dtype),
-                                                  moved(at.dw, first, at.dtype),
-                                                  moved(at.velocity, first, at.dtype), n);
+    table().sgd[floating_type_index(at.dtype, "sgd")](
+        with, moved(at.w, first, at.dtype), moved(at.dw, first, at.dtype),
+        moved(at.velocity, first, computing_dtype(at.dtype)), n);
   });
+}
+
+void unscale(Cpu on, const ScaledTensor* tensors, int64_t count, const float* scale, int32_t* found) {
+  const double factor = 1.0 / static_cast<double>(*scale);
+  for_blocks(on, tensors, count, [&](const ScaledTensor& at, int64_t first, int64_t n) {
+    // Whichever block raises the flag, it is up: the order means nothing.
+    if (table().unscale[floating_type_index(at.dtype, "unscale")](factor, moved(at.dw, first, at.dtype), n))
+      std::atomic_ref<int32_t>(*found).store(1, std::memory_order_relaxed);
+  });
+}
+
+void update_scale(Cpu, const ScalerOptions& options, int32_t* found, int64_t count, float* scale,
+                  int64_t* good_steps) {
+  const bool any = std::any_of(found, found + count, [](int32_t flag) { return flag != 0; });
+  std::fill(found, found + count, 0);
+  const double now = static_cast<double>(*scale);
+  if (any) {
+    *good_steps = 0;
+    *scale = std::max(static_cast<float>(now * options.backoff), std::numeric_limits<float>::min());
+  } else if (++*good_steps == options.interval) {
+    *good_steps = 0;
+    const double grown = now * options.growth;
+    if (grown <= static_cast<double>(std::numeric_limits<float>::max())) *scale = static_cast<float>(grown);
+  }
 }
 
 }  // namespace iskra::kernels

@@ -1,5 +1,5 @@
-// The inner loops of optimizers, one table per ISA level. The index of each entry is the type: 0 float, 1
-// double.
+// The inner loops of optimizers, one table per ISA level. The index of each entry is floating_type_index() of
+// parameters and gradients; moments are double for double, else float.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,11 @@ struct SgdScalars {
 };
 
 struct OptimTable {
-  void (*adamw[2])(const AdamWScalars& with, void* w, const void* dw, void* m, void* v, int64_t n);
+  void (*adamw[4])(const AdamWScalars& with, void* w, const void* dw, void* m, void* v, int64_t n);
   /// velocity null: no momentum.
-  void (*sgd[2])(const SgdScalars& with, void* w, const void* dw, void* velocity, int64_t n);
+  void (*sgd[4])(const SgdScalars& with, void* w, const void* dw, void* velocity, int64_t n);
+  /// dw *= factor; whether an element is then infinite or NaN.
+  bool (*unscale[4])(double factor, void* dw, int64_t n);
 };
 
 ISKRA_ISA_TABLES(OptimTable, optim_table)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <numbers>
 #include <unordered_map>
@@ -9,6 +10,12 @@
 #include <iskra/core/launch.h>
 
 namespace iskra::nn {
+namespace {
+
+// 16 bits would lose the small shares that moments take of every gradient.
+DType moment_type(const Tensor& w) { return w.dtype() == DType::f64 ? DType::f64 : DType::f32; }
+
+}  // namespace
 
 Optimizer::Optimizer(std::vector<Named> parameters, double learning_rate,
                      std::vector<std::string> moment_names)
@@ -16,6 +23,8 @@ Optimizer::Optimizer(std::vector<Named> parameters, double learning_rate,
   ISKRA_CHECK(!parameters.empty(), "optimizer: the list of parameters is empty");
   for (Named& parameter : parameters) slots_.push_back({std::move(parameter), {}});
   set_learning_rate(learning_rate);
+  MemoryScope scope(MemoryTag::optimizer);
+  set_state({.step = 0, .learning_rate = learning_rate}, slots_.front().parameter.tensor.device());
 }
 
 void Optimizer::set_learning_rate(double lr) {
@@ -25,36 +34,77 @@ void Optimizer::set_learning_rate(double lr) {
 }
 
 void Optimizer::make_moments(Slot& slot) {
-  // A parameter that moved to another device after its first update takes its moments along.
-  for (Tensor& moment : slot.moments) moment = moment.to(slot.parameter.tensor.device());
+  // A parameter that moved or was converted after its first update takes its moments along.
+  const Tensor w = slot.parameter.tensor.detach();
+  const DType dtype = moment_type(w);
+  for (Tensor& moment : slot.moments) moment = moment.to(w.device()).to(dtype);
   while (slot.moments.size() < moment_names_.size()) {
-    slot.moments.push_back(Tensor::zeros_like(slot.parameter.tensor));
+    slot.moments.push_back(Tensor::zeros_like(w.to(dtype)));
   }
 }
 
-void Optimizer::step() {
+void Optimizer::set_state(const kernels::StepState& now, Device device) {
+  step_state_ = Tensor::from_bytes(&now, sizeof now, DType::u8, {static_cast<int64_t>(sizeof now)}, device);
+  uploaded_rate_ = now.learning_rate;
+}
+
+// The state of the next step; of it only a new learning rate comes from the host.
+kernels::StepState* Optimizer::state_on(Device device) {
+  step_state_ = step_state_.to(device);
+  if (uploaded_rate_ != learning_rate_) {
+    MemoryScope passing(MemoryTag::scratch);
+    constexpr int64_t kBytes = sizeof learning_rate_;
+    step_state_.narrow(0, offsetof(kernels::StepState, learning_rate), kBytes)
+        .copy_from(Tensor::from_bytes(&learning_rate_, kBytes, DType::u8, {kBytes}, device));
+    uploaded_rate_ = learning_rate_;
+  }
+  return static_cast<kernels::StepState*>(step_state_.raw_data());
+}
+
+int64_t Optimizer::steps() const {
+  const std::vector<uint8_t> bytes = step_state_.to_vector<uint8_t>();
+  kernels::StepState now;
+  std::memcpy(&now, bytes.data(), sizeof now);
+  return now.step;
+}
+
+namespace {
+
+bool live(const Tensor& w) { return w.requires_grad() && w.grad().defined(); }
+const int32_t* flag_of(const Tensor& skip) {
+  return skip.defined() ? static_cast<const int32_t*>(skip.raw_data()) : nullptr;
+}
+
+}  // namespace
+
+std::vector<Named> Optimizer::gradients() const {
+  std::vector<Named> all;
+  for (const Slot& slot : slots_) {
+    if (live(slot.parameter.tensor)) all.push_back({slot.parameter.name, slot.parameter.tensor.grad()});
+  }
+  return all;
+}
+
+void Optimizer::step(const Tensor& skip) {
   NoGrad no_grad;
   MemoryScope scope(MemoryTag::optimizer);
-  std::vector<Slot*> live;
+  std::vector<Slot*> updated;
   for (Slot& slot : slots_) {
-    Tensor& w = slot.parameter.tensor;
-    if (!w.requires_grad() || !w.grad().defined()) continue;
+    const Tensor& w = slot.parameter.tensor;
+    if (!live(w)) continue;
     ISKRA_CHECK(w.is_dense() && w.grad().strides() == w.strides(), "optimizer: parameter ",
                 slot.parameter.name, " and its gradient must be dense and laid out alike");
     make_moments(slot);
-    live.push_back(&slot);
+    updated.push_back(&slot);
   }
-  ISKRA_CHECK(!live.empty(), "optimizer: no parameter has a gradient; call backward() on a loss first");
-  ++steps_;
-  Device device = live.front()->parameter.tensor.device();
-  kernels::StepState now{steps_, learning_rate_};
-  const Shape size{static_cast<int64_t>(sizeof now)};
-  if (!step_state_.defined() || !(step_state_.device() == device))
-    step_state_ = Tensor::empty(size, {.dtype = DType::u8, .device = device});
-  MemoryScope passing(MemoryTag::scratch);
-  step_state_.copy_from(Tensor::from_bytes(&now, sizeof now, DType::u8, size, device));
-  update(live, static_cast<const kernels::StepState*>(step_state_.raw_data()));
-  for (Slot* slot : live) slot->parameter.tensor.mark_changed();  // a graph of the old values is now void
+  ISKRA_CHECK(!updated.empty(), "optimizer: no parameter has a gradient; call backward() on a loss first");
+  const Device device = updated.front()->parameter.tensor.device();
+  kernels::StepState* state = state_on(device);
+  ISKRA_CHECK(!skip.defined() || (skip.dtype() == DType::i32 && skip.numel() == 1 && skip.device() == device),
+              "optimizer: the flag that skips a step is ", skip.str(), "; it must be one i32 on ", device);
+  detail::launch(device, [&](auto on) { kernels::begin_step(on, flag_of(skip), state); });
+  update(updated, state);
+  for (Slot* slot : updated) slot->parameter.tensor.mark_changed();  // a graph of the old values is now void
   clear_gradients();
 }
 
@@ -88,9 +138,11 @@ void Optimizer::load_state(const std::vector<Named>& state, int64_t steps) {
         ISKRA_CHECK(loaded[s].empty(), "optimizer state: ", name, " is missing");
         continue;  // never updated: frozen, or outside of every loss so far
       }
-      ISKRA_CHECK(found->second->shape() == w.shape() && found->second->dtype() == w.dtype(),
-                  "optimizer state: ", name, " is ", found->second->str(), ", the parameter ", w.str());
-      Tensor copy = Tensor::empty_like(w);
+      const DType dtype = moment_type(w);
+      ISKRA_CHECK(found->second->shape() == w.shape() && found->second->dtype() == dtype,
+                  "optimizer state: ", name, " is ", found->second->str(), ", the parameter ", w.str(),
+                  ", whose moments are ", name_of(dtype));
+      Tensor copy = Tensor::empty_like(w.detach().to(dtype));
       copy.copy_from(found->second->to(w.device()));
       loaded[s].push_back(copy);
       ++used;
@@ -101,7 +153,7 @@ void Optimizer::load_state(const std::vector<Named>& state, int64_t steps) {
   ISKRA_CHECK(used == given.size(), "optimizer state: ", given.size() - used,
               " tensors belong to no parameter of this model; it was saved by another model or optimizer");
   for (size_t s = 0; s < slots_.size(); ++s) slots_[s].moments = std::move(loaded[s]);
-  steps_ = steps;
+  set_state({.step = steps, .learning_rate = learning_rate_}, slots_.front().parameter.tensor.device());
 }
 
 namespace {

@@ -16,13 +16,16 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// One update; parameters without a gradient, or frozen, are left alone. Throws when no parameter has a
-  /// gradient.
-  void step();
+  /// gradient. `skip`, when given, is i32 () beside the parameters: where it is not 0, no weight, no moment
+  /// and no step number changes. It is read on the device, so that a captured step can be skipped, too.
+  void step(const Tensor& skip = {});
   void clear_gradients();
+  /// The gradients that a step would read, under their parameters' names: for clipping and loss scaling.
+  std::vector<Named> gradients() const;
   double learning_rate() const { return learning_rate_; }
   void set_learning_rate(double lr);
-  /// Updates made so far.
-  int64_t steps() const { return steps_; }
+  /// Updates made so far; skipped ones do not count. Kept on the device, so a GPU is waited for.
+  int64_t steps() const;
 
   /// All that a bit-exact resume needs: "m.NAME", "v.NAME", …; the step number is steps().
   std::vector<Named> state();
@@ -32,7 +35,7 @@ class Optimizer {
  protected:
   struct Slot {
     Named parameter;
-    std::vector<Tensor> moments;  // made at the parameter's first update
+    std::vector<Tensor> moments;  // made at the parameter's first update; f64 for f64, else f32
   };
   Optimizer(std::vector<Named> parameters, double learning_rate, std::vector<std::string> moment_names);
   /// Updates the slots with a gradient.
@@ -41,10 +44,12 @@ class Optimizer {
 
  private:
   void make_moments(Slot& slot);
+  void set_state(const kernels::StepState& now, Device device);
+  kernels::StepState* state_on(Device device);
   std::vector<std::string> moment_names_;
   double learning_rate_;
-  int64_t steps_ = 0;
-  Tensor step_state_;  // one kernels::StepState on the parameters' device
+  double uploaded_rate_ = 0;  // what step_state_ holds
+  Tensor step_state_;         // one kernels::StepState on the parameters' device
 };
 
 struct AdamWConfig {

@@ -1,9 +1,12 @@
-// AdamW and SGD against their formulas written out in double.
+// AdamW, SGD and loss scaling against their formulas written out in double.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
+#include <iskra/kernels/check.h>
 #include <iskra/kernels/kernels.h>
 #include "kernel_arrays.h"
 
@@ -18,11 +21,22 @@ class Optim : public ::testing::TestWithParam<DType> {
   DType dtype = GetParam();
   double eps = Way{dtype, Provider::fastest}.eps();
 
-  std::vector<Array> tensors(uint64_t seed) const {
+  std::vector<Array> tensors(uint64_t seed) const { return tensors(seed, dtype); }
+  std::vector<Array> moments(uint64_t seed) const {
+    return tensors(seed, dtype == DType::f64 ? DType::f64 : DType::f32);
+  }
+  static std::vector<Array> tensors(uint64_t seed, DType type) {
     std::vector<Array> all;
     for (int i = 0; i < kTensors; ++i)
-      all.push_back(Array::random(dtype, {kSizes[i]}, seed + static_cast<uint64_t>(i)));
+      all.push_back(Array::random(type, {kSizes[i]}, seed + static_cast<uint64_t>(i)));
     return all;
+  }
+  /// 16-bit weights are rounded at every step, so every step is compared on its own.
+  void expect_weights(const std::vector<Array>& w, std::vector<std::vector<double>>& want) const {
+    for (size_t k = 0; k < kTensors; ++k) {
+      expect_close(w[k], want[k], 8 * eps, "w");
+      if (size_of(dtype) == 2) want[k] = w[k].values();
+    }
   }
   static float decay_of(int i) { return i % 2 == 0 ? 0.05F : 0.0F; }
   static float scale_of(int i) { return i == 1 ? 0.5F : 1.0F; }
@@ -41,7 +55,7 @@ std::vector<std::vector<double>> values(const std::vector<Array>& arrays) {
 TEST_P(Optim, AdamWFollowsItsFormula) {
   const std::vector<Array> start = tensors(51);
   for (int threads : {1, 3}) {
-    std::vector<Array> w = start, m = tensors(0), v = m;
+    std::vector<Array> w = start, m = moments(0), v = m;
     for (int i = 0; i < kTensors; ++i) {
       fill(Cpu{}, m[static_cast<size_t>(i)].view(), 0);
       fill(Cpu{}, v[static_cast<size_t>(i)].view(), 0);
@@ -71,9 +85,9 @@ TEST_P(Optim, AdamWFollowsItsFormula) {
         }
       }
       adamw(Cpu{threads}, group.data(), kTensors, options, &state);
+      expect_weights(w, want);
     }
     for (size_t k = 0; k < kTensors; ++k) {
-      expect_close(w[k], want[k], 8 * eps, "w");
       expect_close(m[k], want_m[k], 8 * eps, "m");
       expect_close(v[k], want_v[k], 8 * eps, "v");
     }
@@ -84,7 +98,7 @@ TEST_P(Optim, SgdFollowsItsFormula) {
   for (float momentum : {0.0F, 0.9F})
     for (bool nesterov : {false, true}) {
       if (nesterov && momentum == 0.0F) continue;
-      std::vector<Array> w = tensors(52), velocity = tensors(0);
+      std::vector<Array> w = tensors(52), velocity = moments(0);
       for (Array& a : velocity) fill(Cpu{}, a.view(), std::nan(""));  // before step 1 it holds nothing of use
       auto want = values(w), want_velocity = values(velocity);
       for (int64_t t = 1; t <= 3; ++t) {
@@ -106,18 +120,17 @@ TEST_P(Optim, SgdFollowsItsFormula) {
           }
         }
         sgd(Cpu{2}, group.data(), kTensors, momentum, nesterov, &state);
+        expect_weights(w, want);
       }
-      for (size_t k = 0; k < kTensors; ++k) {
-        expect_close(w[k], want[k], 8 * eps, "w");
-        if (momentum > 0) expect_close(velocity[k], want_velocity[k], 8 * eps, "velocity");
-      }
+      for (size_t k = 0; k < kTensors && momentum > 0; ++k)
+        expect_close(velocity[k], want_velocity[k], 8 * eps, "velocity");
     }
 }
 
 TEST_P(Optim, ThreadsChangeNoBit) {
   for (int threads : {2, 3}) {
-    std::vector<Array> w1 = tensors(53), w2 = w1, dw = tensors(54), m1 = tensors(55), m2 = m1;
-    std::vector<Array> v1 = tensors(56);
+    std::vector<Array> w1 = tensors(53), w2 = w1, dw = tensors(54), m1 = moments(55), m2 = m1;
+    std::vector<Array> v1 = moments(56);
     for (Array& a : v1) unary(Cpu{}, UnaryOp::square, a.view(), a.view());
     std::vector<Array> v2 = v1;
     const StepState state{9, 0.003};
@@ -134,7 +147,136 @@ TEST_P(Optim, ThreadsChangeNoBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, Optim, ::testing::Values(DType::f32, DType::f64),
+TEST_P(Optim, ASkippedStepChangesNoBit) {
+  StepState state{.step = 4, .learning_rate = 0.5};
+  const int32_t raised = 1, down = 0;
+  begin_step(Cpu{}, &raised, &state);
+  EXPECT_EQ(state.step, 4);
+  const std::vector<Array> start = tensors(57), dw = tensors(58), start_m = moments(59);
+  std::vector<Array> w = start, m = start_m, v = start_m;
+  std::vector<AdamWTensor> adam;
+  std::vector<SgdTensor> with_momentum;
+  for (size_t k = 0; k < kTensors; ++k) {
+    adam.push_back({w[k].view().data, dw[k].view().data, m[k].view().data, v[k].view().data, kSizes[k], dtype,
+                    0.1F, 1.0F});
+    with_momentum.push_back(
+        {w[k].view().data, dw[k].view().data, m[k].view().data, kSizes[k], dtype, 0.1F, 1.0F});
+  }
+  adamw(Cpu{2}, adam.data(), kTensors, {}, &state);
+  sgd(Cpu{2}, with_momentum.data(), kTensors, 0.9F, true, &state);
+  for (size_t k = 0; k < kTensors; ++k) {
+    expect_same_bits(w[k], start[k], "w");
+    expect_same_bits(m[k], start_m[k], "m");
+    expect_same_bits(v[k], start_m[k], "v");
+  }
+  begin_step(Cpu{}, &down, &state);
+  EXPECT_EQ(state.step, 5);
+  begin_step(Cpu{}, nullptr, &state);
+  EXPECT_EQ(state.step, 6);
+  sgd(Cpu{2}, with_momentum.data(), kTensors, 0.9F, true, &state);
+  EXPECT_FALSE(w[0].same_bits(start[0]));
+}
+
+std::vector<ScaledTensor> scaled(std::vector<Array>& dw) {
+  std::vector<ScaledTensor> all;
+  for (Array& each : dw) all.push_back({each.view().data, each.numel(), each.dtype()});
+  return all;
+}
+
+TEST_P(Optim, UnscaleDividesByTheScale) {
+  for (float scale : {65536.0F, 3.0F, 0.25F}) {
+    for (int threads : {1, 3}) {
+      std::vector<Array> dw = tensors(60);
+      auto want = values(dw);
+      for (auto& one : want) {
+        for (double& x : one) x /= static_cast<double>(scale);
+      }
+      int32_t found = 0;
+      unscale(Cpu{threads}, scaled(dw).data(), kTensors, &scale, &found);
+      EXPECT_EQ(found, 0);
+      // Subnormal halves have an absolute rounding.
+      const double tolerance = dtype == DType::f16 ? 0x1p-25 : eps;
+      for (size_t k = 0; k < kTensors; ++k) expect_close(dw[k], want[k], tolerance, text("1 / ", scale));
+    }
+  }
+}
+
+TEST_P(Optim, UnscaleFindsOneBadElementAnywhere) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const float scale = 4;
+  for (double bad : {infinity, -infinity, std::nan("")}) {
+    for (int k = 0; k < kTensors; ++k) {
+      for (int64_t place : {int64_t{0}, kSizes[k] / 2, kSizes[k] - 1}) {
+        if (kSizes[k] == 0) continue;
+        std::vector<Array> dw = tensors(61);
+        dw[static_cast<size_t>(k)].set(place, bad);
+        int32_t found = 0;
+        unscale(Cpu{2}, scaled(dw).data(), kTensors, &scale, &found);
+        EXPECT_EQ(found, 1) << bad << " at " << place << " of " << k;
+        const double kept = dw[static_cast<size_t>(k)].get(place);
+        EXPECT_TRUE(std::isnan(bad) ? std::isnan(kept) : kept == bad);
+      }
+    }
+  }
+}
+
+TEST_P(Optim, UnscaleSeesWhatOverflowsAsItIsStored) {
+  const double largest = dtype == DType::f16    ? 65504
+                         : dtype == DType::bf16 ? 0x1.fep127
+                         : dtype == DType::f32  ? static_cast<double>(std::numeric_limits<float>::max())
+                                                : std::numeric_limits<double>::max();
+  for (double value : {largest, largest / 4}) {
+    std::vector<Array> dw = {Array(dtype, {1})};
+    dw[0].set(0, value);
+    const float scale = 0.5F;
+    int32_t found = 0;
+    unscale(Cpu{}, scaled(dw).data(), 1, &scale, &found);
+    EXPECT_EQ(found, value == largest ? 1 : 0);
+  }
+}
+
+TEST(Scaler, AFlagThatIsUpStaysUp) {
+  std::vector<Array> dw = {Array::random(DType::f32, {5}, 1)};
+  const float scale = 2;
+  int32_t found = 1;
+  unscale(Cpu{}, scaled(dw).data(), 1, &scale, &found);
+  EXPECT_EQ(found, 1);
+}
+
+// The rule of Micikevicius et al., written out once more.
+TEST(Scaler, FollowsItsRule) {
+  const ScalerOptions options{.growth = 3, .backoff = 0.25, .interval = 4};
+  const std::vector<int> overflows = {0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+  float scale = 1024;
+  int64_t good_steps = 0;
+  double want = 1024;
+  int run = 0;
+  for (size_t step = 0; step < overflows.size(); ++step) {
+    int32_t flags[3] = {0, overflows[step], 0};
+    update_scale(Cpu{}, options, flags, 3, &scale, &good_steps);
+    run = overflows[step] != 0 ? 0 : run + 1;
+    if (overflows[step] != 0) want /= 4;
+    if (run == 4) want *= 3, run = 0;
+    EXPECT_EQ(static_cast<double>(scale), want) << step;
+    EXPECT_EQ(good_steps, run) << step;
+    EXPECT_EQ(std::count(flags, flags + 3, 0), 3) << step;
+  }
+}
+
+TEST(Scaler, StaysWithinFloat) {
+  int32_t flag = 0;
+  int64_t good_steps = 0;
+  float scale = 0x1p127F;
+  update_scale(Cpu{}, {.interval = 1}, &flag, 1, &scale, &good_steps);
+  EXPECT_EQ(scale, 0x1p127F);
+  EXPECT_EQ(good_steps, 0);
+  scale = 0x1p-126F;
+  flag = 1;
+  update_scale(Cpu{}, {}, &flag, 1, &scale, &good_steps);
+  EXPECT_EQ(scale, 0x1p-126F);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, Optim, ::testing::Values(DType::f32, DType::f64, DType::bf16, DType::f16),
                          [](const auto& at) { return std::string(name_of(at.param)); });
 
 }  // namespace

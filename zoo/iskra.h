@@ -2,12 +2,15 @@
 #pragma once
 
 #include <iskra/core/allocator.h>
+#include <iskra/core/autocast.h>
 #include <iskra/core/autograd.h>
+#include <iskra/core/checkpoint.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/random.h>
 #include <iskra/core/tensor.h>
 #include <iskra/nn/init.h>
 #include <iskra/nn/layers.h>
+#include <iskra/nn/loss_scaler.h>
 #include <iskra/nn/module.h>
 #include <iskra/nn/optim.h>
 #include <iskra/zoo/data/dataset.h>
