@@ -1,10 +1,13 @@
 // The same bits whatever happens around a training step: a second run, other numbers of threads, a stop and
-// a resume in the middle. And a picture's logits are its own: alone or among others.
+// a resume in the middle, in f32, in bf16 and mixed. And a picture's logits are its own: alone or among
+// others.
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <memory>
+#include <optional>
 
+#include <iskra/core/autocast.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/random.h>
 #include <iskra/nn/optim.h>
@@ -49,17 +52,25 @@ const SmallModel kModels[] = {
      }},
 };
 
+struct Precision {
+  const char* name;
+  DType dtype;    ///< of parameters and pictures
+  bool autocast;  ///< to bf16
+};
+constexpr Precision kPrecisions[] = {
+    {"f32", DType::f32, false}, {"bf16", DType::bf16, false}, {"mixed", DType::f32, true}};
+
 constexpr int kSteps = 4;
 
 /// A model in training: all that a step reads and changes.
 class Training {
  public:
-  Training(const SmallModel& small, DType dtype) : small_(small), dtype_(dtype) {
+  Training(const SmallModel& small, const Precision& precision) : small_(small), precision_(precision) {
     RngScope scope({.seed = 5});
     model_ = small.make();
-    model_->to(dtype);
+    model_->to(precision.dtype);
     optimizer_ = std::make_unique<nn::AdamW>(model_->parameters(), nn::AdamWConfig{.lr = 1e-2});
-    x_ = normal({16, small.channels, small.image, small.image}, 0, 1).to(dtype);
+    x_ = normal({16, small.channels, small.image, small.image}, 0, 1).to(precision.dtype);
     labels_ = uniform({16}, 0, static_cast<double>(small.classes)).to(DType::i64);
   }
 
@@ -67,16 +78,22 @@ class Training {
   void run(int first, int last) {
     RngScope scope({.seed = 9, .step = first});
     for (int step = first; step < last; ++step, scope.advance()) {
-      Tensor loss = cross_entropy((*model_)(x_), labels_, 0.1);
+      Tensor loss = cross_entropy(logits(x_), labels_, 0.1);
       losses_.push_back(loss.detach());
       loss.backward();
       optimizer_->step();
     }
   }
 
+  Tensor logits(const Tensor& x) {
+    std::optional<Autocast> mixed;
+    if (precision_.autocast) mixed.emplace(DType::bf16);
+    return (*model_)(x);
+  }
+
   /// A fresh process's: another object that knows only what a checkpoint holds.
   Training resumed() {
-    Training fresh(small_, dtype_);
+    Training fresh(small_, precision_);
     std::vector<nn::Named> from = model_->state(), to = fresh.model_->state();
     for (size_t i = 0; i < from.size(); ++i) to[i].tensor.copy_from(from[i].tensor.detach());
     std::vector<nn::Named> moments;
@@ -105,7 +122,7 @@ class Training {
   }
 
   const SmallModel& small_;
-  DType dtype_;
+  const Precision& precision_;
   std::unique_ptr<Classifier> model_;
   std::unique_ptr<nn::Optimizer> optimizer_;
   Tensor x_, labels_;
@@ -114,14 +131,14 @@ class Training {
 
 struct Case {
   SmallModel small;
-  DType dtype;
-  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.small.name << " " << name_of(c.dtype); }
+  Precision precision;
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.small.name << " " << c.precision.name; }
 };
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
   for (const SmallModel& small : kModels) {
-    for (DType dtype : {DType::f32}) cases.push_back({small, dtype});
+    for (const Precision& precision : kPrecisions) cases.push_back({small, precision});
   }
   return cases;
 }
@@ -130,7 +147,7 @@ class SameBits : public ::testing::TestWithParam<Case> {
  protected:
   Training trained(int threads) const {
     set_threads(threads);
-    Training training(GetParam().small, GetParam().dtype);
+    Training training(GetParam().small, GetParam().precision);
     training.run(0, kSteps);
     set_threads(0);
     return training;
@@ -149,7 +166,7 @@ TEST_P(SameBits, InEveryRunAndOnAnyThreads) {
 
 TEST_P(SameBits, AfterAResume) {
   Training whole = trained(2);
-  Training first(GetParam().small, GetParam().dtype);
+  Training first(GetParam().small, GetParam().precision);
   first.run(0, 2);
   Training second = first.resumed();
   second.run(2, kSteps);
@@ -159,19 +176,20 @@ TEST_P(SameBits, AfterAResume) {
 // A batch's composition is nothing to its members.
 TEST_P(SameBits, OfAPictureAloneAndAmongOthers) {
   Training training = trained(2);
-  Classifier& model = training.model();
-  model.eval();
+  training.model().eval();
   NoGrad no_grad;
   const Tensor& pictures = training.pictures();
-  Tensor together = model(pictures);
+  Tensor together = training.logits(pictures);
   for (int64_t i : {0, 1, 7, 15}) {
-    EXPECT_TRUE(same_bits(model(pictures.narrow(0, i, 1)), together.narrow(0, i, 1))) << "picture " << i;
+    EXPECT_TRUE(same_bits(training.logits(pictures.narrow(0, i, 1)), together.narrow(0, i, 1)))
+        << "picture " << i;
   }
-  EXPECT_TRUE(same_bits(model(pictures.narrow(0, 3, 5)), together.narrow(0, 3, 5))) << "five of them";
+  EXPECT_TRUE(same_bits(training.logits(pictures.narrow(0, 3, 5)), together.narrow(0, 3, 5)))
+      << "five of them";
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBits, ::testing::ValuesIn(all_cases()), [](const auto& at) {
-  return text(at.param.small.name, "_", name_of(at.param.dtype));
+  return text(at.param.small.name, "_", at.param.precision.name);
 });
 
 }  // namespace iskra::zoo
