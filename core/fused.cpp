@@ -39,12 +39,27 @@ FusedPass FusedPass::saved(const Tensor& y) const {
   return kept;
 }
 
+namespace {
+
+kernels::UnaryOp op_of(Activation activation) {
+  switch (activation) {
+    case Activation::gelu:
+      return kernels::UnaryOp::gelu;
+    case Activation::gelu_tanh:
+      return kernels::UnaryOp::gelu_tanh;
+    default:
+      return kernels::UnaryOp::relu;
+  }
+}
+
+}  // namespace
+
 Tensor FusedPass::through_activation(const Tensor& dy) const {
   if (activation_ == Activation::none) return dy;
   Tensor dp = Tensor::empty(dy.shape(), {.dtype = dy.dtype(), .device = dy.device(), .layout = layout_});
-  const auto op = activation_ == Activation::relu ? kernels::UnaryOp::relu : kernels::UnaryOp::gelu;
-  launch(dy.device(),
-         [&](auto on) { kernels::unary_backward(on, op, read_.view(), read_.view(), dy.view(), dp.mut()); });
+  launch(dy.device(), [&](auto on) {
+    kernels::unary_backward(on, op_of(activation_), read_.view(), read_.view(), dy.view(), dp.mut());
+  });
   return dp;
 }
 

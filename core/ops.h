@@ -118,7 +118,7 @@ bool all_close(const Tensor& a, const Tensor& b, double relative = 1e-5, double 
 // ------------------------------------------------------------------------------------------------------
 /// What linear and conv2d do in the pass that makes their sums, with one rounding: y = activation(sums +
 /// bias) + residual. For the backward pass ReLU without a residual keeps y, any other activation sums + bias.
-using kernels::Activation;  // none, relu, gelu (by erf)
+using kernels::Activation;  // none, relu, gelu (by erf), gelu_tanh
 struct FusedOptions {
   Activation activation = Activation::none;
   Tensor residual = {};  ///< of the result's shape and dtype

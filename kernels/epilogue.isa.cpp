@@ -73,6 +73,8 @@ void finish(const EpilogueRows& at, const T* sums, const T* bias, const S* resid
       return finish_with<ops::relu>(at, sums, bias, residual, kept, y);
     case Activation::gelu:
       return finish_with<ops::gelu>(at, sums, bias, residual, kept, y);
+    case Activation::gelu_tanh:
+      return finish_with<ops::gelu_tanh>(at, sums, bias, residual, kept, y);
   }
 }
 

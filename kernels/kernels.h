@@ -203,7 +203,7 @@ void blend_statistics(Cpu on, View batch, double momentum, double factor, MutVie
 void blend_statistics(Cuda on, View batch, double momentum, double factor, MutView running);
 
 // --- products (matmul.cpp)
-enum class Activation : uint8_t { none, relu, gelu };
+enum class Activation : uint8_t { none, relu, gelu, gelu_tanh };
 // What follows a product or a convolution before its one rounding: p = sums + bias; y = activation(p) +
 // residual. p itself is stored where a backward pass will want it.
 struct Epilogue {

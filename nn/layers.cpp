@@ -1,8 +1,53 @@
 #include <iskra/nn/layers.h>
 
+#include <optional>
+
+#include <iskra/core/random.h>
 #include <iskra/nn/init.h>
 
 namespace iskra::nn {
+namespace {
+
+// What `then` says, in passes of its own.
+Tensor followed(const Tensor& y, const FusedOptions& then) {
+  Tensor z = y;
+  if (then.activation == Activation::relu) z = relu(y);
+  if (then.activation == Activation::gelu) z = gelu(y);
+  if (then.activation == Activation::gelu_tanh) z = gelu_tanh(y);
+  return then.residual.defined() ? z + then.residual : z;
+}
+
+// A 16-bit product, of 16-bit parameters or under autocast, must not narrow a residual that is wider.
+bool fits(const Tensor& x, const Tensor& residual) {
+  return !residual.defined() || (residual.dtype() == x.dtype() && !context().autocast);
+}
+
+// layer(then), with the addition in a pass of its own where it does not fit.
+template <class Layer>
+Tensor fused(const Tensor& x, const FusedOptions& then, Layer layer) {
+  if (fits(x, then.residual)) return layer(then);
+  return layer(FusedOptions{.activation = then.activation}) + then.residual;
+}
+
+// Dropout stands between the sums and what follows, unless it does nothing.
+Tensor dropped(Linear& last, Dropout& drop, const Tensor& x, const FusedOptions& then) {
+  return drop.active() ? followed(drop(last(x)), then) : last(x, then);
+}
+
+std::optional<Activation> activation_of(const Module& module) {
+  if (dynamic_cast<const ReLU*>(&module) != nullptr) return Activation::relu;
+  if (dynamic_cast<const GELU*>(&module) != nullptr) return Activation::gelu;
+  return {};
+}
+
+}  // namespace
+
+Tensor Fusing::operator()(const Tensor& x, const FusedOptions& then) {
+  name_children();
+  RngPlace place(name());
+  return forward(x, then);
+}
+
 Linear::Linear(int64_t in, int64_t out, bool with_bias) {
   ISKRA_CHECK(in > 0 && out > 0, "Linear: ", in, " inputs and ", out, " outputs; both must be positive");
   weight = parameter({out, in});
@@ -12,7 +57,9 @@ Linear::Linear(int64_t in, int64_t out, bool with_bias) {
   init::fan_in_uniform(bias, in);
 }
 
-Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
+Tensor Linear::forward(const Tensor& x, const FusedOptions& then) {
+  return fused(x, then, [&](const FusedOptions& fits) { return linear(x, weight, bias, fits); });
+}
 void Linear::fields(Fields& f) { f("weight", weight)("bias", bias); }
 
 Conv2d::Conv2d(const Conv2dConfig& c) {
@@ -31,7 +78,9 @@ Conv2d::Conv2d(const Conv2dConfig& c) {
   init::fan_in_uniform(bias, fan_in);
 }
 
-Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias, options_); }
+Tensor Conv2d::forward(const Tensor& x, const FusedOptions& then) {
+  return fused(x, then, [&](const FusedOptions& fits) { return conv2d(x, weight, bias, options_, fits); });
+}
 void Conv2d::fields(Fields& f) { f("weight", weight)("bias", bias); }
 
 LayerNorm::LayerNorm(int64_t width, double eps) : eps_(eps) {
@@ -64,13 +113,17 @@ Attention::Attention(const AttentionConfig& c)
               c.heads, " heads");
 }
 
-Tensor Attention::forward(const Tensor& x) { return drop_(proj(packed_attention(qkv(x), heads_))); }
+Tensor Attention::forward(const Tensor& x, const FusedOptions& then) {
+  return dropped(proj, drop_, packed_attention(qkv(x), heads_), then);
+}
 void Attention::fields(Fields& f) { f("qkv", qkv)("proj", proj)("drop", drop_); }
 
 Mlp::Mlp(const MlpConfig& c)
     : fc1(c.width, c.hidden), fc2(c.hidden, c.width), drop1_(c.dropout), drop2_(c.dropout) {}
 
-Tensor Mlp::forward(const Tensor& x) { return drop2_(fc2(drop1_(gelu(fc1(x))))); }
+Tensor Mlp::forward(const Tensor& x, const FusedOptions& then) {
+  return dropped(fc2, drop2_, drop1_(fc1(x, {.activation = Activation::gelu})), then);
+}
 void Mlp::fields(Fields& f) { f("fc1", fc1)("fc2", fc2)("drop1", drop1_)("drop2", drop2_); }
 
 TransformerBlock::TransformerBlock(const TransformerBlockConfig& c)
@@ -80,15 +133,24 @@ TransformerBlock::TransformerBlock(const TransformerBlockConfig& c)
       mlp({.width = c.width, .hidden = c.hidden > 0 ? c.hidden : 4 * c.width, .dropout = c.dropout}) {}
 
 Tensor TransformerBlock::forward(const Tensor& x) {
-  Tensor h = x + attn(norm1(x));
-  return h + mlp(norm2(h));
+  Tensor h = attn(norm1(x), {.residual = x});
+  return mlp(norm2(h), {.residual = h});
 }
 
 void TransformerBlock::fields(Fields& f) { f("norm1", norm1)("attn", attn)("norm2", norm2)("mlp", mlp); }
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (auto& module : modules_) y = (*module)(y);
+  for (size_t i = 0; i < modules_.size(); ++i) {
+    auto* fusing = dynamic_cast<Fusing*>(modules_[i].get());
+    const auto activation = i + 1 < modules_.size() ? activation_of(*modules_[i + 1]) : std::nullopt;
+    if (fusing != nullptr && activation) {
+      y = (*fusing)(y, {.activation = *activation});
+      ++i;
+    } else {
+      y = (*modules_[i])(y);
+    }
+  }
   return y;
 }
 

@@ -9,12 +9,24 @@
 
 namespace iskra::nn {
 
+/// A module whose last step makes sums, and which can do what follows in the same pass: an activation, then
+/// an addition. Sequential hands it the ReLU or GELU behind it, TransformerBlock its residual.
+class Fusing : public Module {
+ public:
+  using Module::operator();
+  Tensor operator()(const Tensor& x, const FusedOptions& then);
+  Tensor forward(const Tensor& x) override { return forward(x, {}); }
+  /// activation(what the module computes of x) + residual. The sum is as wide as the wider of its operands.
+  virtual Tensor forward(const Tensor& x, const FusedOptions& then) = 0;
+};
+
 /// y = x weight^T + bias; weight (out,in), bias (out).
-class Linear : public Module {
+class Linear : public Fusing {
  public:
   Tensor weight, bias;
   Linear(int64_t in, int64_t out, bool with_bias = true);
-  Tensor forward(const Tensor& x) override;
+  using Fusing::forward;
+  Tensor forward(const Tensor& x, const FusedOptions& then) override;
   void fields(Fields& f) override;
 };
 
@@ -23,11 +35,12 @@ struct Conv2dConfig {
   bool bias = true;
 };
 /// x (N,in,H,W); weight (out,in/groups,kernel,kernel), bias (out).
-class Conv2d : public Module {
+class Conv2d : public Fusing {
  public:
   Tensor weight, bias;
   explicit Conv2d(const Conv2dConfig& config);
-  Tensor forward(const Tensor& x) override;
+  using Fusing::forward;
+  Tensor forward(const Tensor& x, const FusedOptions& then) override;
   void fields(Fields& f) override;
 
  private:
@@ -51,17 +64,19 @@ class Dropout : public Module {
  public:
   explicit Dropout(double p = 0.5);
   Tensor forward(const Tensor& x) override;
+  /// Whether it changes anything now.
+  bool active() const { return training() && p_ > 0; }
 
  private:
   double p_;
 };
 
-class ReLU : public Module {
+class ReLU final : public Module {
  public:
   Tensor forward(const Tensor& x) override { return relu(x); }
 };
 
-class GELU : public Module {
+class GELU final : public Module {
  public:
   Tensor forward(const Tensor& x) override { return gelu(x); }
 };
@@ -81,11 +96,12 @@ struct AttentionConfig {
   double dropout = 0;  ///< on the output projection
 };
 /// Multi-head self-attention on x (N,T,width); names qkv and proj as timm's.
-class Attention : public Module {
+class Attention : public Fusing {
  public:
   Linear qkv, proj;
   explicit Attention(const AttentionConfig& config);
-  Tensor forward(const Tensor& x) override;
+  using Fusing::forward;
+  Tensor forward(const Tensor& x, const FusedOptions& then) override;
   void fields(Fields& f) override;
 
  private:
@@ -98,11 +114,12 @@ struct MlpConfig {
   double dropout = 0;
 };
 /// fc2(gelu(fc1(x))) with dropout after both.
-class Mlp : public Module {
+class Mlp : public Fusing {
  public:
   Linear fc1, fc2;
   explicit Mlp(const MlpConfig& config);
-  Tensor forward(const Tensor& x) override;
+  using Fusing::forward;
+  Tensor forward(const Tensor& x, const FusedOptions& then) override;
   void fields(Fields& f) override;
 
  private:
@@ -125,7 +142,8 @@ class TransformerBlock : public Module {
   void fields(Fields& f) override;
 };
 
-/// Modules in a row, named "0", "1", …; owns them.
+/// Modules in a row, named "0", "1", …; owns them. A ReLU or GELU behind a layer that is Fusing is done in
+/// that layer's own pass.
 class Sequential : public Module {
  public:
   Sequential() = default;

@@ -94,8 +94,11 @@ class Module {
   /// The name its parent knows it by; "" at the root.
   const std::string& name() const { return name_; }
 
- private:
+ protected:
+  /// Tells the direct children the names that `fields` gives them; every call of a module begins so.
   void name_children();
+
+ private:
   std::string name_;
   bool training_ = true;
   friend class NameFields;

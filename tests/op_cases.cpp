@@ -167,11 +167,11 @@ DType dtype_named(const std::string& name) {
 
 Tensor nothing_or(const Tensors& x, size_t i) { return i < x.size() ? x[i] : Tensor(); }
 FusedOptions fused(const Tensors& x, size_t i, const Json& at) {
-  const std::string name = at.value("activation", "none");
-  const auto activation = name == "relu"   ? Activation::relu
-                          : name == "gelu" ? Activation::gelu
-                                           : Activation::none;
-  return {.activation = activation, .residual = nothing_or(x, i)};
+  static const std::map<std::string, Activation> kNames = {{"none", Activation::none},
+                                                           {"relu", Activation::relu},
+                                                           {"gelu", Activation::gelu},
+                                                           {"gelu_tanh", Activation::gelu_tanh}};
+  return {.activation = kNames.at(at.value("activation", "none")), .residual = nothing_or(x, i)};
 }
 
 }  // namespace iskra::testing

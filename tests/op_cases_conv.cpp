@@ -40,6 +40,11 @@ void add_conv2d(OpTable& table) {
       .row("relu", {normal({2, 3, 5, 5}), normal({4, 3, 3, 3}), normal({4})},
            {{"activation", "relu"}, {"padding", {1, 1}}})
       .row("gelu", {normal({2, 3, 5, 5}), normal({4, 3, 3, 3}), normal({4})}, {{"activation", "gelu"}})
+      .row("gelu_tanh", {normal({2, 3, 5, 5}), normal({4, 3, 3, 3}), normal({4})},
+           {{"activation", "gelu_tanh"}})
+      .row("gelu_tanh_residual",
+           {normal({2, 3, 5, 5}), normal({4, 3, 3, 3}), normal({4}), normal({2, 4, 3, 3})},
+           {{"activation", "gelu_tanh"}})
       .row("relu_residual", {normal({2, 3, 5, 5}), normal({4, 3, 3, 3}), normal({4}), normal({2, 4, 3, 3})},
            {{"activation", "relu"}})
       .row("residual", {normal({1, 3, 5, 4}), normal({4, 3, 3, 3}), normal({4}), normal({1, 4, 5, 4})}, same)

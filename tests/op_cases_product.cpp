@@ -70,6 +70,9 @@ void add_linear(OpTable& table) {
            {{"activation", "relu"}})
       .row("gelu_residual", {normal({2, 3, 5}), normal({4, 5}), normal({4}), normal({2, 3, 4})},
            {{"activation", "gelu"}})
+      .row("gelu_tanh", {normal({3, 7, 5}), normal({9, 5}), normal({9})}, {{"activation", "gelu_tanh"}})
+      .row("gelu_tanh_residual", {normal({2, 3, 5}), normal({4, 5}), normal({4}), normal({2, 3, 4})},
+           {{"activation", "gelu_tanh"}})
       .row("vector", {normal({5}), normal({4, 5}), normal({4})})
       .row("one_output", {normal({6, 5}), normal({1, 5}), normal({1})})
       .row("no_rows", {normal({0, 5}), normal({4, 5}), normal({4})})

@@ -18,6 +18,8 @@ def optional(rest, count):
 
 def fused(y, residual, at):
     """What a product or convolution does in its own pass."""
-    activation = {"relu": torch.relu, "gelu": torch.nn.functional.gelu}.get(at.get("activation"))
+    gelu = torch.nn.functional.gelu
+    activations = {"relu": torch.relu, "gelu": gelu, "gelu_tanh": lambda p: gelu(p, approximate="tanh")}
+    activation = activations.get(at.get("activation"))
     y = activation(y) if activation else y
     return y if residual is None else y + residual
