@@ -231,29 +231,35 @@ Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vect
 
 namespace {
 
-// Where element i of the padded axis comes from.
-int64_t source_of(int64_t i, int64_t size, Padding mode) {
-  if (i >= 0 && i < size) return i;
-  switch (mode) {
-    case Padding::reflect:
-      return i < 0 ? -i : 2 * (size - 1) - i;
-    case Padding::circular:
-      return i < 0 ? i + size : i - size;
-    default:
-      return i < 0 ? 0 : size - 1;
-  }
+kernels::PadMode pad_mode(Padding mode) {
+  if (mode == Padding::reflect) return kernels::PadMode::reflect;
+  return mode == Padding::circular ? kernels::PadMode::circular : kernels::PadMode::replicate;
 }
 
-Tensor pad_axis(const Tensor& x, int axis, int64_t before, int64_t after, Padding mode) {
+void check_padding(const Tensor& x, int axis, int64_t before, int64_t after, Padding mode) {
   const int64_t size = x.shape()[axis], most = std::max(before, after);
   const bool fits = mode == Padding::reflect    ? most < size
                     : mode == Padding::circular ? most <= size
-                                                : size > 0 || most <= 0;
-  ISKRA_CHECK(fits, "pad: ", before, " and ", after, " elements at axis ", axis, " of ", x.str(),
+                                                : size > 0;
+  ISKRA_CHECK(most == 0 || fits, "pad: ", before, " and ", after, " elements at axis ", axis, " of ", x.str(),
               "; reflection needs more elements than it adds, wrapping at least as many, a border one");
-  std::vector<int64_t> from;
-  for (int64_t i = -before; i < size + after; ++i) from.push_back(source_of(i, size, mode));
-  return index_select(x, axis, Tensor::of(from, {static_cast<int64_t>(from.size())}, x.device()));
+}
+
+// Padded with elements of its own.
+Tensor pad_from_inside(const Tensor& x, const Shape& before, const Shape& shape, Padding mode) {
+  for (int i = 0; i < x.rank(); ++i)
+    check_padding(x, i, before[i], shape[i] - x.shape()[i] - before[i], mode);
+  Tensor y = empty_as(x, shape);
+  const kernels::PadMode how = pad_mode(mode);
+  launch(x.device(), [&](auto on) { kernels::pad(on, how, x.view(), before, y.mut()); });
+  const Layout layout = y.is_contiguous() ? Layout::row_major : Layout::channels_last;
+  return record(
+      "pad", y, {x}, [how, before, layout, from = x.shape()](const Tensor& grad, Wanted, Sinks& to) {
+        const Tensor dy = grad.contiguous(layout);
+        Tensor dx = empty_as(dy, from);
+        launch(dy.device(), [&](auto on) { kernels::pad_backward(on, how, dy.view(), before, dx.mut()); });
+        to.give(0, dx);
+      });
 }
 
 Tensor pad_constant(const Tensor& x, const Shape& before, const Shape& shape, double value) {
@@ -276,7 +282,7 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& amounts, Padding mode, d
   const int axes = static_cast<int>(amounts.size()) / 2;
   ISKRA_CHECK(amounts.size() % 2 == 0 && axes <= x.rank(), "pad: ", amounts.size(), " amounts for ", x.str(),
               "; there must be two for each padded axis, the last axis first");
-  Shape before = Shape::filled(x.rank(), 0), after = before, shape = x.shape();
+  Shape before = Shape::filled(x.rank(), 0), shape = x.shape();
   Tensor inner = x;
   for (int i = 0; i < axes; ++i) {
     const int axis = x.rank() - 1 - i;
@@ -287,12 +293,10 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& amounts, Padding mode, d
                 " elements from the ", size, " of axis ", axis, " of ", x.str(), "; cut fewer");
     if (cut_front + cut_back > 0) inner = inner.narrow(axis, cut_front, size - cut_front - cut_back);
     before[axis] = std::max<int64_t>(0, front);
-    after[axis] = std::max<int64_t>(0, back);
-    shape[axis] = inner.shape()[axis] + before[axis] + after[axis];
+    shape[axis] = inner.shape()[axis] + before[axis] + std::max<int64_t>(0, back);
   }
   if (mode == Padding::constant) return pad_constant(inner, before, shape, value);
-  for (int axis = 0; axis < x.rank(); ++axis)
-    if (before[axis] + after[axis] > 0) inner = pad_axis(inner, axis, before[axis], after[axis], mode);
+  if (shape != inner.shape()) return pad_from_inside(inner, before, shape, mode);
   return inner.impl()->storage == x.impl()->storage ? inner.clone() : inner;
 }
 

@@ -48,6 +48,18 @@ void fill(Cuda on, MutView y, double value);
 void normalize_images(Cpu on, View x, const float* mean, const float* std, MutView y);
 void normalize_images(Cuda on, View x, const float* mean, const float* std, MutView y);
 
+// --- padding (pad.cpp)
+// -------------------------------------------------------------------------------------------- y = x with
+// before[i] elements before axis i and, where y is longer, others after it, all taken from x: mirrored at the
+// border element without it, the border element, or from the other side (kernels reach once: reflect adds
+// fewer elements than x has, circular at most as many). Elements of any type, any strides.
+enum class PadMode : uint8_t { reflect, replicate, circular };
+void pad(Cpu on, PadMode mode, View x, const Shape& before, MutView y);
+void pad(Cuda on, PadMode mode, View x, const Shape& before, MutView y);
+// Floating dx = at each element the sum of dy over where it went; any strides.
+void pad_backward(Cpu on, PadMode mode, View dy, const Shape& before, MutView dx);
+void pad_backward(Cuda on, PadMode mode, View dy, const Shape& before, MutView dx);
+
 // --- reductions over axes (reduce_axes.cpp; reduce_list.h says what each computes)
 // -------------------------------------------------------------------------------- y = scale * the elements
 // of x put together over every axis where y's size is 1 and x's is not (same rank); any strides of x.

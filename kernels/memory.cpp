@@ -6,6 +6,7 @@
 #include <iskra/kernels/memory.isa.h>
 #include <iskra/kernels/parallel.h>
 #include <iskra/kernels/pointwise_run.h>
+#include <iskra/kernels/runs.isa.h>
 #include <iskra/kernels/scratch.h>
 #include <iskra/kernels/strided.h>
 
@@ -13,6 +14,7 @@ namespace iskra::kernels {
 namespace {
 
 constexpr int64_t kGrain = 32768;
+constexpr int64_t kSmallRow = 128;  // bytes, up to which a loop of our own beats calls of memcpy
 
 const MemoryTable& table() {
   static const MemoryTable& chosen = by_isa(v2::memory_table, v3::memory_table, v4::memory_table);
@@ -59,9 +61,28 @@ void copy_runs(const Cpu& on, const StridedLoop& loop, const View& x, const MutV
     loop.for_each_run(begin, end, [&](const StridedLoop::Run& at) {
       const char* from = x.as<char>() + at.offset[0] * bytes;
       char* to = y.as<char>() + at.offset[1] * bytes;
+      if (at.inner * bytes <= kSmallRow) {
+        run_loops().small_rows(from, loop.outer_stride(0) * bytes, to, loop.outer_stride(1) * bytes, at.outer,
+                               at.inner * bytes);
+        return;
+      }
       for (int64_t row = 0; row < at.outer; ++row)
         std::memcpy(to + row * loop.outer_stride(1) * bytes, from + row * loop.outer_stride(0) * bytes,
                     static_cast<size_t>(at.inner * bytes));
+    });
+  });
+}
+
+// Same type, y walks memory forwards and x backwards.
+void copy_reversed(const Cpu& on, const StridedLoop& loop, const View& x, const MutView& y) {
+  const int64_t bytes = static_cast<int64_t>(size_of(x.dtype));
+  const auto reverse = run_loops().reverse[log2_bytes(x.dtype)];
+  parallel_for(on, loop.numel, kGrain, [&](int64_t begin, int64_t end) {
+    loop.for_each_run(begin, end, [&](const StridedLoop::Run& at) {
+      const char* last = x.as<char>() + (at.offset[0] - (at.inner - 1)) * bytes;
+      char* to = y.as<char>() + at.offset[1] * bytes;
+      for (int64_t row = 0; row < at.outer; ++row)
+        reverse(last + row * loop.outer_stride(0) * bytes, at.inner, to + row * loop.outer_stride(1) * bytes);
     });
   });
 }
@@ -101,6 +122,11 @@ void copy_transposed(const Cpu& on, const StridedLoop& loop, int axis, const Vie
 
 }  // namespace
 
+const RunTable& run_loops() {
+  static const RunTable& chosen = by_isa(v2::run_table, v3::run_table, v4::run_table);
+  return chosen;
+}
+
 PointwiseLoop convert_loop(DType from, DType to) {
   return table().convert[static_cast<int>(from)][static_cast<int>(to)];
 }
@@ -110,6 +136,8 @@ void copy(Cpu on, View x, MutView y) {
   if (loop.numel == 0) return;
   if (x.dtype == y.dtype) {
     if (loop.inner_stride(0) == 1 && loop.inner_stride(1) == 1) return copy_runs(on, loop, x, y);
+    if (loop.inner_stride(0) == -1 && loop.inner_stride(1) == 1 && loop.size[0] >= 4)
+      return copy_reversed(on, loop, x, y);
     int axis = transposed_axis(loop);
     if (axis > 0) return copy_transposed(on, loop, axis, x, y);
     return run_loop(on, loop, table().fill[log2_bytes(x.dtype)], x, y);

@@ -1,0 +1,35 @@
+// Loops over dense runs of elements that ops which move, choose or add up elements share, one table per ISA
+// level.
+#pragma once
+
+#include <cstdint>
+
+#include <iskra/kernels/isa.h>
+
+namespace iskra::kernels {
+
+/// acc and sum are f64 for f64 and f32 for the other floating types. Runs do not overlap.
+struct RunTable {
+  // By floating_type_index.
+  void (*widen[4])(const void* x, int64_t n, void* acc);   ///< acc[i] = x[i]
+  void (*add[4])(const void* x, int64_t n, void* acc);     ///< acc[i] += x[i]
+  void (*narrow[4])(const void* acc, int64_t n, void* y);  ///< y[i] = acc[i], rounded
+  /// acc[index[i]] += x[i], one after the other.
+  void (*add_at[4])(const void* x, const int64_t* index, int64_t n, void* acc);
+
+  // By log2 of the element's bytes.
+  void (*reverse[4])(const void* x, int64_t n, void* y);                    ///< y[i] = x[n - 1 - i]
+  void (*take[4])(const void* x, const int64_t* index, int64_t n, void* y);  ///< y[i] = x[index[i]]
+  /// y (rows, size) = x (rows, size), rows of few bytes at strides in bytes.
+  void (*small_rows)(const void* x, int64_t x_stride, void* y, int64_t y_stride, int64_t rows, int64_t size);
+
+  /// Whether 0 <= index[i] < size for all i.
+  bool (*inside)(const int64_t* index, int64_t n, int64_t size);
+};
+
+ISKRA_ISA_TABLES(RunTable, run_table)
+
+/// The table of the level in use (memory.cpp).
+const RunTable& run_loops();
+
+}  // namespace iskra::kernels
