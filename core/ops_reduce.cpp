@@ -93,18 +93,16 @@ Tensor prod(const Tensor& x, const std::vector<int>& axes, bool keep, Caller cal
   if (auto cast = detail::Recast(detail::Precision::single, {&x})) return prod(cast(x), axes, keep, caller);
   const ReducedAxes at("prod", x, axes, keep);
   const DType dtype = is_floating(x.dtype()) ? x.dtype() : DType::i64;
-  Tensor y = at.reshaped(reduced(ReduceOp::product, x, at.kept, dtype));
-  return record("prod", y, {x}, [at, x = save_if(x.requires_grad(), x)](const Tensor& dy, Wanted, Sinks& to) {
-    // The product of the others: q / x with q the product where zeros count as one, unless another one is
-    // zero.
-    const DType compute = computed_in(x.dtype());
-    const Tensor zero = eq(x, 0);
-    const Tensor filled = add(x, zero.to(x.dtype()));
-    const Tensor q = reduced(ReduceOp::product, filled, at.kept, compute);
-    const Tensor zeros = reduced(ReduceOp::sum, zero, at.kept, DType::i64);
-    const Tensor alone = eq(zeros - zero, 0);
-    to.give(0, (dy.reshape(at.kept) * (q / filled) * alone).to(x.dtype()));
-  });
+  const Tensor all = reduced(ReduceOp::product, x, at.kept, is_floating(dtype) ? computed_in(dtype) : dtype);
+  const bool needed = x.requires_grad();
+  return record("prod", at.reshaped(all).to(dtype), {x},
+                [at, x = save_if(needed, x), y = save_if(needed, all)](const Tensor& dy, Wanted, Sinks& to) {
+                  Tensor dx = Tensor::empty_like(x), of = dy.reshape(at.kept);
+                  launch(x.device(), [&](auto on) {
+                    kernels::product_backward(on, x.view(), y.view(), of.view(), dx.mut());
+                  });
+                  to.give(0, dx);
+                });
 }
 
 Tensor count_nonzero(const Tensor& x, const std::vector<int>& axes, bool keep, Caller caller) {

@@ -69,6 +69,11 @@ void pad_backward(Cuda on, PadMode mode, View dy, const Shape& before, MutView d
 void reduce(Cpu on, ReduceOp op, View x, View shift, MutView y, double scale = 1, double power = 0);
 void reduce(Cuda on, ReduceOp op, View x, View shift, MutView y, double scale = 1, double power = 0);
 
+// The gradient of a product over axes: floating x and dx of one shape; dy, of their type, and dense y = the
+// product, of the type computed in, with 1 for each axis that is gone. dx = dy * the product of the others.
+void product_backward(Cpu on, View x, View y, View dy, MutView dx);
+void product_backward(Cuda on, View x, View y, View dy, MutView dx);
+
 // --- softmax (softmax.cpp)
 // ---------------------------------------------------------------------------------------- Along the middle
 // axis of dense x (O,L,I).
@@ -116,6 +121,10 @@ void count_nonzero_blocks(Cpu on, View mask, MutView counts);
 void count_nonzero_blocks(Cuda on, View mask, MutView counts);
 void nonzero_places(Cpu on, View mask, const Shape& shape, View starts, MutView places);
 void nonzero_places(Cuda on, View mask, const Shape& shape, View starts, MutView places);
+// Dense y i64 (V): how often each number of [0, V) stands in dense x i64 (n), which holds no others
+// (checked).
+void count_values(Cpu on, View x, MutView y);
+void count_values(Cuda on, View x, MutView y);
 // Dense y (n), computed in f64: start + i * step; or from start to end, both included.
 void arange(Cpu on, double start, double step, MutView y);
 void arange(Cuda on, double start, double step, MutView y);

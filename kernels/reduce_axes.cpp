@@ -3,16 +3,15 @@
 // A reduction is a matrix of M kept by N reduced elements, each side with axes of any strides. N is cut into
 // chunks by shape alone; each chunk is reduced by halving down to blocks (a sum's error grows with log N),
 // and the chunks' partial results are put together by halving again. So the bits depend neither on threads
-// nor on timing. Elements that are not of the type computed in, or do not lie densely, pass through blocks of
-// it.
-#include <iskra/kernels/reduce_axes.h>
-
+// nor on timing. Elements of types that the loops do not read, or that do not lie densely, pass through
+// blocks of the type that is computed in.
 #include <algorithm>
 #include <limits>
 
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/parallel.h>
 #include <iskra/kernels/pointwise_run.h>
+#include <iskra/kernels/reduce_axes.isa.h>
 #include <iskra/kernels/row_kernels.h>
 #include <iskra/kernels/scratch.h>
 #include <iskra/kernels/strided.h>
@@ -32,6 +31,7 @@ enum class Together : uint8_t { adding, multiplying, largest, smallest };
 Together together(ReduceOp op) {
   switch (op) {
     case ReduceOp::product:
+    case ReduceOp::nonzero_product:
       return Together::multiplying;
     case ReduceOp::maximum:
     case ReduceOp::abs_maximum:
@@ -96,12 +96,13 @@ void join_halves(Together how, T* partial, int64_t m, int64_t first, int64_t las
     partial[first * m + c] = joined(how, partial[first * m + c], partial[middle * m + c]);
 }
 
-/// T: what is computed in, and partial results are of. What the loops read is T as well, or bytes (count).
+/// T: what is computed in, and partial results are of. What the loops read is T as well, or bytes (count);
+/// `own` are loops that read x's own type, if there are any.
 template <class T>
 class AxesReduction {
  public:
-  AxesReduction(ReduceOp op, const ReduceLoops& loops, const View& x, const View& shift, double power,
-                const StridedLoop& kept, const StridedLoop& reduced)
+  AxesReduction(ReduceOp op, const ReduceLoops& loops, const ReduceLoops* own, const View& x,
+                const View& shift, double power, const StridedLoop& kept, const StridedLoop& reduced)
       : loops_(loops),
         how_(together(op)),
         x_(x),
@@ -118,7 +119,8 @@ class AxesReduction {
     width_ = along_ ? 1 : kWidth;
     block_ = along_ ? kRunBlock : kColumnBlock;
     const int64_t inner = along_ ? reduced.inner_stride(0) : kept.inner_stride(kX);
-    direct_ = x.dtype == read_ && (inner == 1 || (along_ ? reduced.size[0] : kept.size[0]) == 1);
+    direct_ = own != nullptr && (inner == 1 || (along_ ? reduced.size[0] : kept.size[0]) == 1);
+    if (direct_) loops_ = *own;
   }
 
   void operator()(const Cpu& on, const MutView& y, double scale) const {
@@ -264,16 +266,20 @@ void reduce(Cpu on, ReduceOp op, View x, View shift, MutView y, double scale, do
   // Sorted by x's strides (the last operand named), so that memory is read in order.
   const StridedLoop kept(kept_shape, {&y.stride, &shift_stride, &x.stride}),
       reduced(reduced_shape, {&x.stride});
-  const ReduceLoops* loops = table().loops[static_cast<int>(op)];
+  const int at = static_cast<int>(op);
+  const ReduceLoops* loops = table().loops[at];
   if (compute == DType::i64) {
-    const ReduceLoops integer = integer_reduce_loops(op);
+    const ReduceLoops& integer = table().integer[at];
     ISKRA_CHECK(integer.run != nullptr, name_of(op), ": elements are ", name_of(x.dtype),
                 "; it takes floating types, convert first");
-    AxesReduction<int64_t>(op, integer, x, shift, power, kept, reduced)(on, y, scale);
+    const bool read = x.dtype == (op == ReduceOp::count ? DType::boolean : DType::i64);
+    AxesReduction<int64_t>(op, integer, read ? &integer : nullptr, x, shift, power, kept, reduced)(on, y,
+                                                                                                   scale);
   } else if (compute == DType::f64) {
-    AxesReduction<double>(op, loops[1], x, shift, power, kept, reduced)(on, y, scale);
+    AxesReduction<double>(op, loops[1], &loops[1], x, shift, power, kept, reduced)(on, y, scale);
   } else {
-    AxesReduction<float>(op, loops[0], x, shift, power, kept, reduced)(on, y, scale);
+    const ReduceLoops& own = loops[floating_type_index(x.dtype, name_of(op))];
+    AxesReduction<float>(op, loops[0], &own, x, shift, power, kept, reduced)(on, y, scale);
   }
 }
 

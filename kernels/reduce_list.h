@@ -11,6 +11,7 @@
   X(power_sum, "sum of |x|^power")                          \
   X(exp_sum, "sum of e^(x - s); an infinite s counts as 0") \
   X(product, "product of x")                                \
+  X(nonzero_product, "product of x that are not 0")         \
   X(maximum, "largest x; NaN wins")                         \
   X(minimum, "smallest x; NaN wins")                        \
   X(abs_maximum, "largest |x|; NaN wins")                   \

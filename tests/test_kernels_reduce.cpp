@@ -127,5 +127,110 @@ TEST_P(Reduce, ArgmaxFindsTheFirst) {
 INSTANTIATE_TEST_SUITE_P(Kernels, Reduce, ::testing::Values(DType::f32, DType::f64),
                          [](const auto& at) { return std::string(name_of(at.param)); });
 
+// Along dense rows and across them, at the lengths where lanes and blocks end.
+constexpr int64_t kLengths[] = {1, 2, 5, 31, 63, 64, 65, 128, 200, 767, 2047, 2049, 5000};
+constexpr DType kTypes[] = {DType::f32, DType::f64, DType::bf16, DType::f16, DType::i32};
+constexpr ReduceOp kOps[] = {ReduceOp::sum,     ReduceOp::product, ReduceOp::nonzero_product,
+                             ReduceOp::maximum, ReduceOp::minimum, ReduceOp::abs_maximum,
+                             ReduceOp::abs_sum, ReduceOp::count,   ReduceOp::square_sum};
+
+// -1, 0 or 1, and here and there a 2: sums and products are exact in every type.
+Array small_numbers(DType dtype, const Shape& shape, bool zeros) {
+  Array x(dtype, shape);
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    const int64_t kind = (i * i + 7 * i) % 11;
+    x.set(i, i % 1500 == 3 ? 2 : kind == 0 && zeros ? 0 : kind % 2 == 0 ? 1 : -1);
+  }
+  return x;
+}
+
+double reduced(ReduceOp op, const Array& x, int64_t begin, int64_t step, int64_t n) {
+  double total = op == ReduceOp::product || op == ReduceOp::nonzero_product ? 1
+                 : op == ReduceOp::maximum                                  ? -kInf
+                 : op == ReduceOp::minimum                                  ? kInf
+                                                                            : 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double v = x.get(begin + i * step);
+    switch (op) {
+      case ReduceOp::product:
+        total *= v;
+        break;
+      case ReduceOp::nonzero_product:
+        total *= v == 0 ? 1 : v;
+        break;
+      case ReduceOp::maximum:
+        total = std::max(total, v);
+        break;
+      case ReduceOp::minimum:
+        total = std::min(total, v);
+        break;
+      case ReduceOp::abs_maximum:
+        total = std::max(total, std::abs(v));
+        break;
+      case ReduceOp::count:
+        total += v != 0 ? 1 : 0;
+        break;
+      default:
+        total += op == ReduceOp::sum ? v : op == ReduceOp::abs_sum ? std::abs(v) : v * v;
+    }
+  }
+  return total;
+}
+
+TEST(ReduceRuns, EveryOpInEveryType) {
+  for (DType dtype : kTypes)
+    for (int64_t n : kLengths)
+      for (ReduceOp op : kOps) {
+        const bool integer = dtype == DType::i32;
+        if (integer && (op == ReduceOp::nonzero_product || op == ReduceOp::abs_maximum ||
+                        op == ReduceOp::abs_sum || op == ReduceOp::square_sum))
+          continue;  // floating alone
+        for (bool along : {true, false}) {
+          const Shape shape = along ? Shape{3, n} : Shape{n, 3};
+          const Array x = small_numbers(dtype, shape, op != ReduceOp::product || n % 2 == 0);
+          Array y(integer || dtype == DType::f64 ? dtype : DType::f32, along ? Shape{3, 1} : Shape{1, 3});
+          HeapScratch scratch;
+          reduce(Cpu{2, Provider::fastest, &scratch}, op, x.view(), {}, y.view());
+          for (int64_t k = 0; k < 3; ++k)
+            ASSERT_EQ(y.get(k), reduced(op, x, along ? k * n : k, along ? 1 : 3, n))
+                << name_of(op) << " " << name_of(dtype) << " " << n << " along " << along;
+        }
+      }
+}
+
+TEST(ReduceRuns, ProductsOfTheOthers) {
+  for (DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16})
+    for (int64_t n : kLengths)
+      for (int zeros : {0, 1, 2})
+        for (int axis : {0, 1}) {
+          if (n > 800) continue;  // every other element is looked at for each
+          const int64_t rows = axis == 1 ? 3 : n, cols = axis == 1 ? n : 3;
+          Array x = small_numbers(dtype, {rows, cols}, false);
+          for (int i = 0; i < zeros && i < n; ++i)
+            x.set(axis == 1 ? n + (n / 2 + i) % n : (n / 2 + i) % n * 3 + 1, 0);
+          const Shape kept = axis == 1 ? Shape{3, 1} : Shape{1, 3};
+          const DType compute = dtype == DType::f64 ? DType::f64 : DType::f32;
+          Array y(compute, kept);
+          HeapScratch scratch;
+          const Cpu on{3, Provider::fastest, &scratch};
+          reduce(on, ReduceOp::product, x.view(), {}, y.view());
+          // Gradients that lie densely, and one that all share.
+          Array dy = Array::random(dtype, kept, 31), one = Array::random(dtype, kept, {0, 0}, 32);
+          for (const Array* grad : {&dy, &one}) {
+            Array dx(dtype, {rows, cols}), turned(dtype, {rows, cols}, {1, rows});
+            product_backward(on, x.view(), y.view(), grad->view(), dx.view());
+            product_backward(on, x.view(), y.view(), grad->view(), turned.view());
+            for (int64_t i = 0; i < n * 3; ++i) {
+              const int64_t k = axis == 1 ? i / n : i % 3, at = axis == 1 ? i % n : i / 3;
+              double others = grad->get(k);
+              for (int64_t j = 0; j < n; ++j)
+                if (j != at) others *= x.get(axis == 1 ? k * n + j : j * 3 + k);
+              ASSERT_EQ(dx.get(i), others) << name_of(dtype) << " " << n << " zeros " << zeros << " at " << i;
+              ASSERT_EQ(turned.get(i), others);
+            }
+          }
+        }
+}
+
 }  // namespace
 }  // namespace iskra::kernels::testing
