@@ -34,7 +34,11 @@ Ordered recorded(const char* name, const Tensor& x, int axis, const Tensor& valu
                       Sink sink = to.accumulate(0);
                       if (sink.beta == 0) sink.into.fill(0);
                       launch(dy.device(), [&](auto on) {
-                        kernels::scatter_add(on, dy.view(), indices.view(), axis, sink.into.mut());
+                        // Places differ from each other: where nothing is added, sums are not needed.
+                        if (sink.beta == 0)
+                          kernels::scatter(on, dy.view(), indices.view(), axis, sink.into.mut());
+                        else
+                          kernels::scatter_add(on, dy.view(), indices.view(), axis, sink.into.mut());
                       });
                     });
   return {y, indices};

@@ -20,6 +20,16 @@ const OrderTable& table() {
   return chosen;
 }
 
+// Place of a type in the tables of loops.
+template <class T>
+constexpr int kOrdered = std::is_same_v<T, float>     ? 0
+                         : std::is_same_v<T, double>  ? 1
+                         : std::is_same_v<T, bf16>    ? 2
+                         : std::is_same_v<T, f16>     ? 3
+                         : std::is_same_v<T, int64_t> ? 4
+                         : std::is_same_v<T, int32_t> ? 5
+                                                      : 6;
+
 // The key whose smallest comes first.
 template <class T>
 Key<T> sort_key(T x, bool descending) {
@@ -89,9 +99,11 @@ void smallest(const T* x, int64_t begin, int64_t end, int64_t k, bool descending
     return;
   }
   int64_t kept = 0;
+  const auto beyond = table().beyond[descending ? 0 : 1][kOrdered<T>];
   for (int64_t i = begin; i < end; ++i) {
+    if (kept == k) i = beyond(x, i, end, place_of(best[k - 1]));
+    if (i == end) break;
     const Pair pair = make_pair(best, sort_key(x[i], descending), i);
-    if (kept == k && !(pair < best[k - 1])) continue;
     int64_t at = kept < k ? kept++ : k - 1;
     for (; at > 0 && pair < best[at - 1]; --at) best[at] = best[at - 1];
     best[at] = pair;
@@ -197,36 +209,10 @@ void permutation(Cpu on, RngKey key, MutView y) {
 
 namespace {
 
-inline float number(bf16 x) { return to_float(x); }
-inline float number(f16 x) { return to_float(x); }
-
 // The place of the first largest (or smallest) of x[0, n); a NaN comes before all.
 template <class T>
 int64_t first_extreme(const T* x, int64_t n, bool largest) {
-  if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
-    return table().extreme[largest ? 0 : 1][std::is_same_v<T, double> ? 1 : 0](x, n);
-  } else if constexpr (std::is_same_v<T, bf16> || std::is_same_v<T, f16>) {
-    constexpr int64_t kBlock = 1024;
-    float wide[kBlock];
-    int64_t best = 0;
-    Key<T> best_key = 0;
-    for (int64_t begin = 0; begin < n; begin += kBlock) {
-      const int64_t count = std::min(kBlock, n - begin);
-      for (int64_t i = 0; i < count; ++i) wide[i] = number(x[begin + i]);
-      const int64_t at = begin + table().extreme[largest ? 0 : 1][0](wide, count);
-      const Key<T> key = extreme_key(x[at], largest);
-      if (begin == 0 || key > best_key) best = at, best_key = key;
-    }
-    return best;
-  } else {
-    T extreme = x[0];
-    if (largest) {
-      for (int64_t i = 0; i < n; ++i) extreme = x[i] > extreme ? x[i] : extreme;
-    } else {
-      for (int64_t i = 0; i < n; ++i) extreme = x[i] < extreme ? x[i] : extreme;
-    }
-    return std::find(x, x + n, extreme) - x;
-  }
+  return table().extreme[largest ? 0 : 1][kOrdered<T>](x, n);
 }
 
 void first_extremes(const Cpu& on, const View& x, bool largest, const MutView& y) {
