@@ -5,6 +5,7 @@
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/promote.h>
+#include <iskra/core/reduce_axes.h>
 #include <iskra/core/tensor_impl.h>
 
 namespace iskra {
@@ -121,16 +122,21 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t length, Caller c
   Tensor places = x.to(DType::i64);
   int64_t size = length;
   if (x.numel() > 0) {
-    auto at = [&](const Tensor& place) { return gather(places, 0, place).to_vector<int64_t>()[0]; };
-    const int64_t least = at(argmin(places, 0, true));
+    auto extreme = [&](kernels::ReduceOp op) {
+      return detail::reduced(op, places, {1}, DType::i64).to_vector<int64_t>()[0];
+    };
+    const int64_t least = extreme(kernels::ReduceOp::minimum);
     ISKRA_CHECK(least >= 0, "bincount: the input ", x.str(), " holds ", least,
                 "; its numbers must not be negative");
-    size = std::max(size, at(argmax(places, 0, true)) + 1);
+    size = std::max(size, extreme(kernels::ReduceOp::maximum) + 1);
   }
-  const Tensor ones = Tensor::ones({}, {.dtype = DType::i64, .device = x.device()});
-  const Tensor source = weights ? weights.detach() : ones;
-  Tensor counts = Tensor::zeros({size}, {.dtype = source.dtype(), .device = x.device()});
-  return scatter_add(counts, 0, places, source);
+  if (weights)
+    return scatter_add(Tensor::zeros({size}, {.dtype = weights.dtype(), .device = x.device()}), 0, places,
+                       weights.detach());
+  Tensor counts = Tensor::empty({size}, {.dtype = DType::i64, .device = x.device()});
+  places = places.contiguous();
+  launch(x.device(), [&](auto on) { kernels::count_values(on, places.view(), counts.mut()); });
+  return counts;
 }
 
 }  // namespace iskra

@@ -10,6 +10,8 @@
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/lanes.h>
 #include <iskra/kernels/lines.h>
+#include <iskra/kernels/row_kernels.h>
+#include <iskra/kernels/runs.isa.h>
 
 namespace iskra::kernels {
 namespace {
@@ -48,6 +50,22 @@ struct Walk {
   int64_t along[3];
 
   bool valid(int64_t i) const { return static_cast<uint64_t>(i) < static_cast<uint64_t>(size); }
+  /// Whether lines lie densely in all three, so that `lines` takes them.
+  bool dense() const { return along[0] == 1 && along[kIndex] == 1 && along[kOther] == 1; }
+
+  // n columns, elements [begin, end) of the axis, by a loop that takes valid indices.
+  template <class F>
+  bool lines(const int64_t* at, const int64_t* step, int64_t n, int64_t begin, int64_t end, F f) const {
+    bool good = true;
+    for (int64_t c = 0; c < n; ++c) {
+      const int64_t* i = index + at[kIndex] + c * step[kIndex] + begin;
+      if (run_loops().inside(i, end - begin, size))
+        f(target + at[0] + c * step[0], i, end - begin, other + at[kOther] + c * step[kOther] + begin);
+      else
+        good = false;
+    }
+    return good;
+  }
 
   // n neighbouring columns that share their indices, elements [begin, end) of the axis.
   template <class F>
@@ -89,11 +107,11 @@ struct Walk {
   }
 };
 
-// Calls f(target element, other element) for every index. `cut`: elements of one line may go to several
-// threads.
-template <class Target, class Other, class F>
+// Calls f(target element, other element) for every index, or line(target, index, n, other) where a line lies
+// densely and its n indices are valid. `cut`: elements of one line may go to several threads.
+template <class Target, class Other, class F, class Line>
 void walk(const Cpu& on, const char* op, const MutView& target, const View& index, int axis,
-          const MutView& other, bool cut, F f) {
+          const MutView& other, bool cut, F f, Line line) {
   ISKRA_CHECK(index.dtype == DType::i64, op, ": indices are ", name_of(index.dtype), "; they must be i64");
   if (index.numel() == 0) return;
   const Lines lines(index.shape, axis, {&target.stride, &index.stride, &other.stride});
@@ -104,8 +122,11 @@ void walk(const Cpu& on, const char* op, const MutView& target, const View& inde
                                {lines.along[0], lines.along[kIndex], lines.along[kOther]}};
   const int64_t columns = lines.columns.numel, length = lines.length;
   // Rows of shared indices stay whole, lines with indices of their own stay together.
-  const bool rows = cut && lines.columns.inner_stride(kIndex) == 0;
-  const int64_t width = rows ? std::min(columns, kGrain) : std::max<int64_t>(1, kGrain / length);
+  // Columns side by side go together in whole lines of the cache.
+  const bool rows = cut && lines.columns.inner_stride(kIndex) == 0 && !at.dense();
+  const int64_t unit = at.dense() ? 1 : columns < 512 ? 16 : 64;
+  const int64_t width =
+      rows ? std::min(columns, kGrain) : (std::max<int64_t>(1, kGrain / length) + unit - 1) / unit * unit;
   const int64_t part = cut ? std::max<int64_t>(1, kGrain / std::min(width, columns)) : length;
   const int64_t parts = (length + part - 1) / part, groups = (columns + width - 1) / width;
   std::atomic<bool> good{true};
@@ -114,8 +135,10 @@ void walk(const Cpu& on, const char* op, const MutView& target, const View& inde
     const int64_t first = item / parts * width;
     lines.for_each_group(first, std::min(first + width, columns), width,
                          [&](const int64_t* offset, const int64_t* step, int64_t n) {
-                           bool ok = n == 1 || step[kIndex] != 0 ? at.own(offset, step, n, begin, end, f)
-                                                                 : at.shared(offset, step, n, begin, end, f);
+                           bool ok = at.dense() ? at.lines(offset, step, n, begin, end, line)
+                                     : n == 1 || step[kIndex] != 0
+                                         ? at.own(offset, step, n, begin, end, f)
+                                         : at.shared(offset, step, n, begin, end, f);
                            if (!ok) good = false;
                          });
   });
@@ -127,8 +150,16 @@ MutView writable(const View& v) { return {const_cast<void*>(v.data), v.dtype, v.
 // y += x at the indices, in the type Sum: y's own, or f32 for 16-bit floats.
 template <class Sum, class T>
 void add_at(const Cpu& on, const MutView& y, const View& index, int axis, const View& x) {
-  walk<Sum, const T>(on, "scatter_add", y, index, axis, writable(x), false,
-                     [](Sum& to, const T& from) { to = static_cast<Sum>(to + value(from)); });
+  walk<Sum, const T>(
+      on, "scatter_add", y, index, axis, writable(x), false,
+      [](Sum& to, const T& from) { to = static_cast<Sum>(to + value(from)); },
+      [](Sum* to, const int64_t* at, int64_t n, const T* from) {
+        if constexpr (std::is_integral_v<T>) {
+          for (int64_t i = 0; i < n; ++i) to[at[i]] = static_cast<Sum>(to[at[i]] + from[i]);
+        } else {
+          run_loops().add_at[floating_type_index(dtype_of<T>, "scatter_add")](from, at, n, to);
+        }
+      });
 }
 
 template <class T>
@@ -140,21 +171,66 @@ void add_at_half(const Cpu& on, const MutView& y, const View& index, int axis, c
   copy(on, wide, y);
 }
 
+// Whole rows of x, dense in both tensors, by indices that all columns share. False where that is not so.
+bool gather_slices(const Cpu& on, const View& x, const View& index, int axis, const MutView& y) {
+  const Lines lines(index.shape, axis, {&x.stride, &index.stride, &y.stride});
+  const StridedLoop& columns = lines.columns;
+  const int64_t n = columns.size[0], rows = columns.numel / std::max<int64_t>(n, 1);
+  const int64_t bytes = static_cast<int64_t>(size_of(x.dtype)), length = lines.length;
+  for (int i = 0; i < columns.rank; ++i)
+    if (columns.stride[kIndex][i] != 0 && columns.size[i] > 1) return false;
+  if (index.dtype != DType::i64 || index.numel() == 0 || n * bytes < 32 || columns.inner_stride(0) != 1 ||
+      columns.inner_stride(kOther) != 1)
+    return false;
+  const int64_t part = std::max<int64_t>(1, kGrain / n), parts = (length + part - 1) / part;
+  const int64_t size = x.shape[axis];
+  std::atomic<bool> good{true};
+  parallel_for(on, rows * parts, 1, [&](int64_t item, int64_t) {
+    const int64_t begin = item % parts * part, end = std::min(begin + part, length);
+    const int64_t* id = index.as<int64_t>();
+    columns.for_each_run(item / parts * n, (item / parts + 1) * n, [&](const StridedLoop::Run& run) {
+      for (int64_t k = begin; k < end; ++k) {
+        const int64_t i = id[k * lines.along[kIndex]];
+        if (static_cast<uint64_t>(i) >= static_cast<uint64_t>(size)) {
+          good = false;
+          continue;
+        }
+        // The processor sees where a row begins only when the copy is there already.
+        const int64_t next = id[std::min(k + 1, end - 1) * lines.along[kIndex]];
+        if (static_cast<uint64_t>(next) < static_cast<uint64_t>(size)) {
+          const char* ahead = at(x, run.offset[0] + next * lines.along[0]);
+          for (int64_t b = 0; b < std::min<int64_t>(n * bytes, 256); b += 64) __builtin_prefetch(ahead + b);
+        }
+        std::memcpy(at(y, run.offset[kOther] + k * lines.along[kOther]),
+                    at(x, run.offset[0] + i * lines.along[0]), static_cast<size_t>(n * bytes));
+      }
+    });
+  });
+  if (!good) throw_bad_index("gather", index, size);
+  return true;
+}
+
 }  // namespace
 
 void gather(Cpu on, View x, View index, int axis, MutView y) {
+  if (gather_slices(on, x, index, axis, y)) return;
+  const auto take = run_loops().take[log2_bytes(x.dtype)];
   with_bits_of(x.dtype, [&](auto bits) {
     using T = decltype(bits);
-    walk<const T, T>(on, "gather", writable(x), index, axis, y, true,
-                     [](const T& from, T& to) { to = from; });
+    walk<const T, T>(
+        on, "gather", writable(x), index, axis, y, true, [](const T& from, T& to) { to = from; },
+        [take](const T* from, const int64_t* at, int64_t n, T* to) { take(from, at, n, to); });
   });
 }
 
 void scatter(Cpu on, View x, View index, int axis, MutView y) {
   with_bits_of(x.dtype, [&](auto bits) {
     using T = decltype(bits);
-    walk<T, const T>(on, "scatter", y, index, axis, writable(x), false,
-                     [](T& to, const T& from) { to = from; });
+    walk<T, const T>(
+        on, "scatter", y, index, axis, writable(x), false, [](T& to, const T& from) { to = from; },
+        [](T* to, const int64_t* at, int64_t n, const T* from) {
+          for (int64_t i = 0; i < n; ++i) to[at[i]] = from[i];
+        });
   });
 }
 
@@ -207,9 +283,16 @@ RowsOf sort_rows(const Cpu& on, const View& index, int64_t size, int64_t skip) {
   return at;
 }
 
-template <class T, class Sum>
+// The type that sums of a floating type are of.
+template <class T>
+using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+template <class T>
 void add_rows(const Cpu& on, const View& x, const RowsOf& at, const MutView& y, float beta) {
+  using Sum = SumOf<T>;
   constexpr int64_t kWidth = 256;
+  const int type = floating_type_index(y.dtype, "index_add");
+  const RunTable& run = run_loops();
   const int64_t outer = y.shape[0], size = y.shape[1], cols = y.shape[2], rows = x.shape[1];
   const int64_t blocks = (cols + kWidth - 1) / kWidth;
   const int64_t grain = std::max<int64_t>(1, kGrain / std::min(cols, kWidth));
@@ -217,29 +300,68 @@ void add_rows(const Cpu& on, const View& x, const RowsOf& at, const MutView& y, 
   parallel_for(on, outer * strips * blocks, 1, [&](int64_t item, int64_t) {
     const int64_t c0 = item % blocks * kWidth, n = std::min(kWidth, cols - c0);
     const int64_t first = item / blocks % strips * grain, o = item / blocks / strips;
-    Sum sum[kWidth];
+    alignas(64) Sum sum[kWidth];
     for (int64_t v = first; v < std::min(first + grain, size); ++v) {
       T* to = y.as<T>() + (o * size + v) * cols + c0;
       if (at.start[v] == at.start[v + 1]) {
         if (beta == 0) std::memset(static_cast<void*>(to), 0, sizeof(T) * static_cast<size_t>(n));
         continue;
       }
-      for (int64_t c = 0; c < n; ++c) sum[c] = beta == 0 ? Sum(0) : static_cast<Sum>(value(to[c]));
-      for (int64_t r = at.start[v]; r < at.start[v + 1]; ++r) {
-        const T* from = x.as<T>() + (o * rows + at.order[r]) * cols + c0;
-        for (int64_t c = 0; c < n; ++c) sum[c] += value(from[c]);
-      }
-      for (int64_t c = 0; c < n; ++c) {
-        if constexpr (std::is_same_v<T, bf16>) {
-          to[c] = to_bf16(sum[c]);
-        } else if constexpr (std::is_same_v<T, f16>) {
-          to[c] = to_f16(sum[c]);
-        } else {
-          to[c] = sum[c];
-        }
-      }
+      if (beta == 0)
+        std::fill_n(sum, n, Sum(0));
+      else
+        run.widen[type](to, n, sum);
+      for (int64_t r = at.start[v]; r < at.start[v + 1]; ++r)
+        run.add[type](x.as<T>() + (o * rows + at.order[r]) * cols + c0, n, sum);
+      run.narrow[type](sum, n, to);
     }
   });
+}
+
+// Rows so short that sorting them costs more than it brings: added one after the other, in the same order,
+// for each of the outer ones.
+template <class T>
+void add_short_rows(const Cpu& on, const View& x, const View& index, int64_t skip, const MutView& y,
+                    float beta) {
+  using Sum = SumOf<T>;
+  const int type = floating_type_index(y.dtype, "index_add");
+  const RunTable& run = run_loops();
+  const int64_t outer = y.shape[0], size = y.shape[1], cols = y.shape[2], rows = x.shape[1];
+  const int64_t *id = index.as<int64_t>(), stride = index.stride[0];
+  for (int64_t r = 0; r < rows; ++r)
+    if (id[r * stride] < 0 || id[r * stride] >= size) throw_bad_index("index_add", index, size);
+  const bool wide = std::is_same_v<T, Sum>;
+  const int64_t all = size * cols, grain = std::max<int64_t>(1, kGrain / std::max(all, rows * cols));
+  parallel_lanes(on, (outer + grain - 1) / grain, wide ? 0 : sizeof(Sum) * static_cast<size_t>(all),
+                 "index_add", [&](Pieces& pieces, char* memory) {
+                   for (int64_t piece = 0; pieces.next(piece);)
+                     for (int64_t o = piece * grain; o < std::min(outer, (piece + 1) * grain); ++o) {
+                       T* to = y.as<T>() + o * all;
+                       Sum* sum = wide ? reinterpret_cast<Sum*>(to) : reinterpret_cast<Sum*>(memory);
+                       if (beta == 0)
+                         std::fill_n(sum, all, Sum(0));
+                       else if (!wide)
+                         run.widen[type](to, all, sum);
+                       const T* from = x.as<T>() + o * rows * cols;
+                       if (cols == 1 && stride == 1 && skip < 0) {
+                         run.add_at[type](from, id, rows, sum);
+                       } else {
+                         for (int64_t r = 0; r < rows; ++r)
+                           for (int64_t c = 0, v = id[r * stride]; c < cols && v != skip; ++c)
+                             sum[v * cols + c] += value(from[r * cols + c]);
+                       }
+                       if (!wide) run.narrow[type](sum, all, to);
+                     }
+                 });
+}
+
+template <class T>
+void add_rows_of(const Cpu& on, const View& x, const View& index, int64_t skip, const MutView& y,
+                 float beta) {
+  constexpr int64_t kShort = 8;
+  if (y.shape[2] > 0 && y.shape[2] <= kShort) return add_short_rows<T>(on, x, index, skip, y, beta);
+  const RowsOf at = sort_rows(on, index, y.shape[1], skip);
+  if (y.numel() > 0) add_rows<T>(on, x, at, y, beta);
 }
 
 }  // namespace
@@ -250,17 +372,15 @@ void index_add(Cpu on, View x, View index, int64_t skip, MutView y, float beta) 
   ISKRA_CHECK(index.dtype == DType::i64, "index_add: indices are ", name_of(index.dtype),
               "; they must be i64");
   if (y.numel() == 0 && x.numel() == 0) return;
-  const RowsOf at = sort_rows(on, index, y.shape[1], skip);
-  if (y.numel() == 0) return;
   switch (y.dtype) {
     case DType::f32:
-      return add_rows<float, float>(on, x, at, y, beta);
+      return add_rows_of<float>(on, x, index, skip, y, beta);
     case DType::f64:
-      return add_rows<double, double>(on, x, at, y, beta);
+      return add_rows_of<double>(on, x, index, skip, y, beta);
     case DType::bf16:
-      return add_rows<bf16, float>(on, x, at, y, beta);
+      return add_rows_of<bf16>(on, x, index, skip, y, beta);
     case DType::f16:
-      return add_rows<f16, float>(on, x, at, y, beta);
+      return add_rows_of<f16>(on, x, index, skip, y, beta);
     default:
       throw Error(text("index_add: elements are ", name_of(y.dtype),
                        "; it adds floating numbers, use scatter_add for integers"));

@@ -36,6 +36,59 @@ void add_at(const void* x_, const int64_t* index, int64_t n, void* acc_) {
   for (int64_t i = 0; i < n; ++i) acc[index[i]] += load(x[i]);
 }
 
+inline void round_to(double x, float& y) { y = static_cast<float>(x); }
+inline void round_to(double x, double& y) { y = x; }
+inline void round_to(double x, bf16& y) { y = to_bf16(x); }
+inline void round_to(double x, f16& y) { y = to_f16(x); }
+
+template <class S>
+void scan_row(const void* x_, int64_t n, double* sum, void* y_) {
+  const S* x = static_cast<const S*>(x_);
+  S* y = static_cast<S*>(y_);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    sum[i] += static_cast<double>(load(x[i]));
+    round_to(sum[i], y[i]);
+  }
+}
+
+// Sums first, of several lines at once because each waits for the one before it; then their rounding, in
+// vectors.
+template <class S, int64_t kLines>
+void scan_some(const S* x, int64_t x_line, int64_t x_step, int64_t n, bool reverse, double* sum, S* y,
+               int64_t y_line) {
+  constexpr int64_t kBlock = 64;
+  double block[kLines][kBlock], total[kLines];
+  for (int64_t l = 0; l < kLines; ++l) total[l] = sum[l];
+  for (int64_t done = 0; done < n; done += kBlock) {
+    const int64_t count = n - done < kBlock ? n - done : kBlock, begin = reverse ? n - done - count : done;
+    const S* from = x + begin * x_step;
+    for (int64_t k = 0; k < count; ++k) {
+      const int64_t i = reverse ? count - 1 - k : k;
+      for (int64_t l = 0; l < kLines; ++l) {
+        total[l] += static_cast<double>(load(from[l * x_line + i * x_step]));
+        block[l][i] = total[l];
+      }
+    }
+    for (int64_t l = 0; l < kLines; ++l) {
+      S* to = y + l * y_line + begin;
+#pragma omp simd
+      for (int64_t i = 0; i < count; ++i) round_to(block[l][i], to[i]);
+    }
+  }
+  for (int64_t l = 0; l < kLines; ++l) sum[l] = total[l];
+}
+
+template <class S>
+void scan_lines(const void* x_, int64_t x_line, int64_t x_step, int64_t lines, int64_t n, bool reverse,
+                double* sum, void* y_, int64_t y_line) {
+  const S* x = static_cast<const S*>(x_);
+  S* y = static_cast<S*>(y_);
+  if (lines == kScanLines) return scan_some<S, kScanLines>(x, x_line, x_step, n, reverse, sum, y, y_line);
+  for (int64_t l = 0; l < lines; ++l)
+    scan_some<S, 1>(x + l * x_line, x_line, x_step, n, reverse, sum + l, y + l * y_line, y_line);
+}
+
 template <class T>
 void reverse(const void* x_, int64_t n, void* y_) {
   const T* x = static_cast<const T*>(x_);
@@ -89,7 +142,8 @@ void small_rows(const void* x_, int64_t x_stride, void* y_, int64_t y_stride, in
 }
 
 bool inside(const int64_t* index, int64_t n, int64_t size) {
-  uint64_t outside = 0;  // the highest bit is set where an index or its distance to the last place is negative
+  uint64_t outside =
+      0;  // the highest bit is set where an index or its distance to the last place is negative
 #pragma omp simd reduction(| : outside)
   for (int64_t i = 0; i < n; ++i) {
     const auto at = static_cast<uint64_t>(index[i]);
@@ -100,13 +154,16 @@ bool inside(const int64_t* index, int64_t n, int64_t size) {
 
 }  // namespace
 
-extern const RunTable run_table = {{widen_run<float>, widen_run<double>, widen_run<bf16>, widen_run<f16>},
-                                   {add_run<float>, add_run<double>, add_run<bf16>, add_run<f16>},
-                                   {narrow_run<float>, narrow_run<double>, narrow_run<bf16>, narrow_run<f16>},
-                                   {add_at<float>, add_at<double>, add_at<bf16>, add_at<f16>},
-                                   {reverse<uint8_t>, reverse<uint16_t>, reverse<uint32_t>, reverse<uint64_t>},
-                                   {take<uint8_t>, take<uint16_t>, take<uint32_t>, take<uint64_t>},
-                                   small_rows,
-                                   inside};
+extern const RunTable run_table = {
+    {widen_run<float>, widen_run<double>, widen_run<bf16>, widen_run<f16>},
+    {add_run<float>, add_run<double>, add_run<bf16>, add_run<f16>},
+    {narrow_run<float>, narrow_run<double>, narrow_run<bf16>, narrow_run<f16>},
+    {add_at<float>, add_at<double>, add_at<bf16>, add_at<f16>},
+    {scan_row<float>, scan_row<double>, scan_row<bf16>, scan_row<f16>},
+    {scan_lines<float>, scan_lines<double>, scan_lines<bf16>, scan_lines<f16>},
+    {reverse<uint8_t>, reverse<uint16_t>, reverse<uint32_t>, reverse<uint64_t>},
+    {take<uint8_t>, take<uint16_t>, take<uint32_t>, take<uint64_t>},
+    small_rows,
+    inside};
 
 }  // namespace iskra::kernels::ISKRA_ISA

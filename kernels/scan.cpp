@@ -6,6 +6,8 @@
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/lanes.h>
 #include <iskra/kernels/lines.h>
+#include <iskra/kernels/row_kernels.h>
+#include <iskra/kernels/runs.isa.h>
 
 namespace iskra::kernels {
 namespace {
@@ -32,6 +34,7 @@ template <class X, class Y>
 class Scan {
  public:
   using Sum = decltype(value(X{}));
+  static constexpr bool kFloating = std::is_same_v<Sum, double>;
 
   Scan(const View& x, int axis, bool reverse, const MutView& y)
       : x_(x.as<X>()), y_(y.as<Y>()), lines_(x.shape, axis, {&x.stride, &y.stride}), reverse_(reverse) {}
@@ -39,7 +42,8 @@ class Scan {
   void operator()(const Cpu& on) const {
     const int64_t chunks = (lines_.length + kChunk - 1) / kChunk, columns = lines_.columns.numel;
     if (chunks == 1) {
-      const int64_t grain = std::clamp<int64_t>(32768 / lines_.length, 1, kWidth);
+      const int64_t fit = std::clamp<int64_t>(32768 / lines_.length, 1, kWidth);
+      const int64_t grain = fit < kScanLines ? fit : fit / kScanLines * kScanLines;
       parallel_for(on, columns, grain, [&](int64_t begin, int64_t end) { run(0, begin, end, nullptr); });
       return;
     }
@@ -98,6 +102,13 @@ class Scan {
     groups(begin, end, [&](const int64_t* offset, const int64_t* step, int64_t column, int64_t n) {
       Sum sum[kWidth] = {};
       if (start != nullptr) std::copy_n(start + column, n, sum);
+      if constexpr (kFloating) {
+        const bool lines = lines_.along[1] == 1;
+        if (lines || (step[0] == 1 && step[1] == 1)) {
+          floating(offset, step, lines, first, last, n, sum);
+          return;
+        }
+      }
       // Along the lines where they lie densely, four at a time, else all columns of the group at once.
       if (lines_.along[1] == 1) {
         int64_t c = 0;
@@ -114,6 +125,23 @@ class Scan {
         }
       }
     });
+  }
+
+  // Elements [first, last) of n columns: line by line where y's lie densely, else row by row.
+  void floating(const int64_t* offset, const int64_t* step, bool lines, int64_t first, int64_t last,
+                int64_t n, double* sum) const {
+    const int type = floating_type_index(dtype_of<X>, "cumsum");
+    if (lines) {
+      const int64_t begin = reverse_ ? lines_.length - last : first;
+      for (int64_t c = 0; c < n; c += kScanLines)
+        run_loops().scan_lines[type](x_ + offset[0] + c * step[0] + begin * lines_.along[0], step[0],
+                                     lines_.along[0], std::min(kScanLines, n - c), last - first, reverse_,
+                                     sum + c, y_ + offset[1] + c * step[1] + begin, step[1]);
+      return;
+    }
+    for (int64_t i = first; i < last; ++i)
+      run_loops().scan_row[type](x_ + offset[0] + place(i) * lines_.along[0], n, sum,
+                                 y_ + offset[1] + place(i) * lines_.along[1]);
   }
 
   // kCount lines from column c on, their sums in registers.

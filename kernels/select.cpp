@@ -1,12 +1,15 @@
 // Elements chosen by a condition or by their place: where, triangles, and the places of what is not zero.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/kernels.h>
+#include <iskra/kernels/lanes.h>
 #include <iskra/kernels/lines.h>
 #include <iskra/kernels/order.isa.h>
 #include <iskra/kernels/parallel.h>
+#include <iskra/kernels/runs.isa.h>
 #include <iskra/kernels/strided.h>
 
 namespace iskra::kernels {
@@ -91,6 +94,39 @@ void triangle(Cpu on, View x, bool upper, int64_t k, MutView y) {
         }
       });
     });
+  });
+}
+
+void count_values(Cpu on, View x, MutView y) {
+  const int64_t n = x.numel(), size = y.numel();
+  const auto* id = x.as<int64_t>();
+  // Pieces count for themselves, as long as their tables are small beside what they read.
+  constexpr int64_t kMostPieces = 16, kBlock = 2048;
+  const int64_t pieces = std::clamp<int64_t>(n / std::max<int64_t>(kGrain, 4 * size), 1, kMostPieces);
+  const int64_t length = (n + pieces - 1) / pieces;
+  int64_t* counts = pieces == 1 ? y.as<int64_t>() : scratch_of<int64_t>(on, pieces * size, "count_values");
+  std::atomic<bool> good{true};
+  parallel_for(on, pieces, 1, [&](int64_t piece, int64_t) {
+    int64_t* count = counts + piece * size;
+    std::fill_n(count, size, int64_t{0});
+    const int64_t end = std::min(n, (piece + 1) * length);
+    for (int64_t begin = piece * length; begin < end; begin += kBlock) {
+      const int64_t block = std::min(kBlock, end - begin);
+      if (!run_loops().inside(id + begin, block, size)) {
+        good = false;
+        return;
+      }
+      for (int64_t i = begin; i < begin + block; ++i) ++count[id[i]];
+    }
+  });
+  ISKRA_CHECK(good, "count_values: a number is outside of [0, ", size, ")");
+  if (pieces == 1) return;
+  parallel_for(on, size, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t sum = 0;
+      for (int64_t piece = 0; piece < pieces; ++piece) sum += counts[piece * size + i];
+      y.as<int64_t>()[i] = sum;
+    }
   });
 }
 
