@@ -137,14 +137,17 @@ Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep, Calle
     kernels::binary(on, BinaryOp::add, lse.view(), largest.view(), lse.mut());
   });
   const Tensor y = at.reshaped(lse.to(x.dtype()));
-  return record("logsumexp", y, {x},
-                [at, lse = save_if(x.requires_grad(), lse), x = save_if(x.requires_grad(), x)](
-                    const Tensor& dy, Wanted, Sinks& to) {
-                  Tensor weight = sub(x, lse);  // in the type that is computed in: e^ multiplies its error
-                  launch(x.device(),
-                         [&](auto on) { kernels::unary(on, UnaryOp::exp, weight.view(), weight.mut()); });
-                  to.give(0, mul(weight, dy.reshape(at.kept)).to(x.dtype()));
-                });
+  return record(
+      "logsumexp", y, {x},
+      [at, lse = save_if(x.requires_grad(), lse), x = save_if(x.requires_grad(), x)](const Tensor& dy, Wanted,
+                                                                                     Sinks& to) {
+        Tensor weight = sub(x, lse);  // in the type that is computed in: e^ multiplies its error
+        launch(x.device(), [&](auto on) { kernels::unary(on, UnaryOp::exp, weight.view(), weight.mut()); });
+        Tensor dx = Tensor::empty_like(x), factor = dy.reshape(at.kept).expand(at.from);
+        launch(x.device(),
+               [&](auto on) { kernels::binary(on, BinaryOp::mul, weight.view(), factor.view(), dx.mut()); });
+        to.give(0, dx);
+      });
 }
 
 bool equal(const Tensor& a, const Tensor& b, Caller caller) {

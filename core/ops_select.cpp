@@ -5,7 +5,6 @@
 #include <iskra/core/launch.h>
 #include <iskra/core/ops.h>
 #include <iskra/core/promote.h>
-#include <iskra/core/reduce_axes.h>
 #include <iskra/core/tensor_impl.h>
 
 namespace iskra {
@@ -122,19 +121,19 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t length, Caller c
   Tensor places = x.to(DType::i64);
   int64_t size = length;
   if (x.numel() > 0) {
-    auto extreme = [&](kernels::ReduceOp op) {
-      return detail::reduced(op, places, {1}, DType::i64).to_vector<int64_t>()[0];
-    };
-    const int64_t least = extreme(kernels::ReduceOp::minimum);
+    places = places.contiguous();
+    Tensor range = Tensor::empty({2}, {.dtype = DType::i64, .device = x.device()});
+    launch(x.device(), [&](auto on) { kernels::value_range(on, places.view(), range.mut()); });
+    const std::vector<int64_t> ends = range.to_vector<int64_t>();
+    const int64_t least = ends[0];
     ISKRA_CHECK(least >= 0, "bincount: the input ", x.str(), " holds ", least,
                 "; its numbers must not be negative");
-    size = std::max(size, extreme(kernels::ReduceOp::maximum) + 1);
+    size = std::max(size, ends[1] + 1);
   }
   if (weights)
     return scatter_add(Tensor::zeros({size}, {.dtype = weights.dtype(), .device = x.device()}), 0, places,
                        weights.detach());
   Tensor counts = Tensor::empty({size}, {.dtype = DType::i64, .device = x.device()});
-  places = places.contiguous();
   launch(x.device(), [&](auto on) { kernels::count_values(on, places.view(), counts.mut()); });
   return counts;
 }

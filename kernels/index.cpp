@@ -17,6 +17,7 @@ namespace iskra::kernels {
 namespace {
 
 constexpr int64_t kGrain = 32768;
+constexpr int64_t kStripBytes = 524288;    // half of a second-level cache
 constexpr int64_t kIndex = 1, kOther = 2;  // operands of the walk; 0 is the tensor that is indexed
 
 inline float value(bf16 x) { return to_float(x); }
@@ -171,6 +172,60 @@ void add_at_half(const Cpu& on, const MutView& y, const View& index, int axis, c
   copy(on, wide, y);
 }
 
+// The type that sums of a floating type are of.
+template <class T>
+using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+// Lines of y that lie side by side: a few at a time as a dense strip in the cache, where steps from row to
+// row are short. False where lines lie densely themselves, or are too long for a strip.
+template <class T>
+bool add_in_strips(const Cpu& on, const MutView& y, const View& index, int axis, const View& x) {
+  using Sum = SumOf<T>;
+  const Lines lines(index.shape, axis, {&y.stride, &index.stride, &x.stride});
+  const int64_t size = y.shape[axis], columns = lines.columns.numel;
+  int64_t width = 64;
+  while (width > 16 && size * width * static_cast<int64_t>(sizeof(Sum)) > kStripBytes) width /= 2;
+  const int64_t steps =
+      lines.columns.inner_stride(0) * lines.columns.inner_stride(kIndex) * lines.columns.inner_stride(kOther);
+  if (index.dtype != DType::i64 || steps != 1 || lines.columns.size[0] < 16 ||
+      size * width * static_cast<int64_t>(sizeof(Sum)) > kStripBytes || index.numel() < y.numel() / 4)
+    return false;
+  const int type = floating_type_index(y.dtype, "scatter_add");
+  const RunTable& run = run_loops();
+  std::atomic<bool> good{true};
+  const size_t bytes = sizeof(Sum) * static_cast<size_t>(size * width);
+  parallel_lanes(on, (columns + width - 1) / width, bytes, "scatter_add", [&](Pieces& pieces, char* memory) {
+    Sum* strip = reinterpret_cast<Sum*>(memory);
+    for (int64_t piece = 0; pieces.next(piece);)
+      lines.for_each_group(
+          piece * width, std::min(columns, (piece + 1) * width), width,
+          [&](const int64_t* from, const int64_t*, int64_t n) {
+            for (int64_t i = 0; i < size; ++i)
+              run.widen[type](at(y, from[0] + i * lines.along[0]), n, strip + i * n);
+            for (int64_t k = 0; k < lines.length; ++k) {
+              const int64_t* id = index.as<int64_t>() + from[kIndex] + k * lines.along[kIndex];
+              if (run.inside(id, n, size))
+                run.add_columns[type](at(x, from[kOther] + k * lines.along[kOther]), id, n, strip);
+              else
+                good = false;
+            }
+            for (int64_t i = 0; i < size; ++i)
+              run.narrow[type](strip + i * n, n, at(y, from[0] + i * lines.along[0]));
+          });
+  });
+  if (!good) throw_bad_index("scatter_add", index, size);
+  return true;
+}
+
+template <class T>
+void add_floats(const Cpu& on, const MutView& y, const View& index, int axis, const View& x) {
+  if (index.numel() == 0 || add_in_strips<T>(on, y, index, axis, x)) return;
+  if constexpr (sizeof(T) == 2)
+    add_at_half<T>(on, y, index, axis, x);
+  else
+    add_at<T, T>(on, y, index, axis, x);
+}
+
 // Whole rows of x, dense in both tensors, by indices that all columns share. False where that is not so.
 bool gather_slices(const Cpu& on, const View& x, const View& index, int axis, const MutView& y) {
   const Lines lines(index.shape, axis, {&x.stride, &index.stride, &y.stride});
@@ -237,13 +292,13 @@ void scatter(Cpu on, View x, View index, int axis, MutView y) {
 void scatter_add(Cpu on, View x, View index, int axis, MutView y) {
   switch (y.dtype) {
     case DType::f32:
-      return add_at<float, float>(on, y, index, axis, x);
+      return add_floats<float>(on, y, index, axis, x);
     case DType::f64:
-      return add_at<double, double>(on, y, index, axis, x);
+      return add_floats<double>(on, y, index, axis, x);
     case DType::bf16:
-      return add_at_half<bf16>(on, y, index, axis, x);
+      return add_floats<bf16>(on, y, index, axis, x);
     case DType::f16:
-      return add_at_half<f16>(on, y, index, axis, x);
+      return add_floats<f16>(on, y, index, axis, x);
     case DType::i64:
       return add_at<uint64_t, uint64_t>(on, y, index, axis, x);  // unsigned: overflow wraps
     case DType::i32:
@@ -282,10 +337,6 @@ RowsOf sort_rows(const Cpu& on, const View& index, int64_t size, int64_t skip) {
   }
   return at;
 }
-
-// The type that sums of a floating type are of.
-template <class T>
-using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 template <class T>
 void add_rows(const Cpu& on, const View& x, const RowsOf& at, const MutView& y, float beta) {

@@ -121,6 +121,9 @@ void count_nonzero_blocks(Cpu on, View mask, MutView counts);
 void count_nonzero_blocks(Cuda on, View mask, MutView counts);
 void nonzero_places(Cpu on, View mask, const Shape& shape, View starts, MutView places);
 void nonzero_places(Cuda on, View mask, const Shape& shape, View starts, MutView places);
+// Dense y i64 (2): the smallest and the largest of dense x i64 (n), n > 0.
+void value_range(Cpu on, View x, MutView y);
+void value_range(Cuda on, View x, MutView y);
 // Dense y i64 (V): how often each number of [0, V) stands in dense x i64 (n), which holds no others
 // (checked).
 void count_values(Cpu on, View x, MutView y);

@@ -177,6 +177,11 @@ class AxesReduction {
       return;
     }
     std::fill_n(total, cols, start_of<T>(how_));
+    if (direct_ && along_ && reduced_.size[0] == reduced_.numel) {  // one run: nothing to look for
+      loops_.run(x_.as<char>() + (offset + begin * reduced_.inner_stride(0)) * bytes_, end - begin, shift,
+                 power_, total);
+      return;
+    }
     reduced_.for_each_run(begin, end, [&](const StridedLoop::Run& run) {
       for (int64_t row = 0; row < run.outer; ++row) {
         const int64_t at = offset + run.offset[0] + row * reduced_.outer_stride(0);

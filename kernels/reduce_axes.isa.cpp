@@ -55,7 +55,13 @@ struct Multiplying {
     return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
   }
 };
-/// A NaN wins, whichever side it comes from.
+// A NaN wins, whichever side it comes from. Two choices after each other: as one condition compilers make
+// jumps of it, and no vectors.
+template <class T>
+inline T larger(T a, T b) {
+  const T of_numbers = b > a ? b : a;
+  return b != b ? b : of_numbers;
+}
 struct Largest {
   template <class T>
   static inline T start() {
@@ -63,7 +69,7 @@ struct Largest {
   }
   template <class T>
   static inline T both(T a, T b) {
-    return (b > a) | (b != b) ? b : a;
+    return larger(a, b);
   }
 };
 struct Smallest {
@@ -73,8 +79,9 @@ struct Smallest {
   }
   template <class T>
   static inline T both(T a, T b) {
-    return (b < a) | (b != b) ? b : a;
+    return -larger(-a, -b);
   }
+  static inline int64_t both(int64_t a, int64_t b) { return b < a ? b : a; }
 };
 template <>
 inline int64_t Largest::start<int64_t>() {
@@ -160,14 +167,17 @@ void rows(const void* x_, int64_t row_stride, int64_t count, int64_t cols, const
   T* total = static_cast<T*>(total_);
   const T p = static_cast<T>(power);
   int64_t r = 0;
-  for (; r + 4 <= count; r += 4, x += 4 * row_stride) {
-    const S *x0 = x, *x1 = x + row_stride, *x2 = x1 + row_stride, *x3 = x2 + row_stride;
+  for (; r + 8 <= count; r += 8, x += 8 * row_stride) {
+    const S *x0 = x, *x1 = x + row_stride, *x2 = x1 + row_stride, *x3 = x2 + row_stride,
+            *x4 = x3 + row_stride, *x5 = x4 + row_stride, *x6 = x5 + row_stride, *x7 = x6 + row_stride;
 #pragma omp simd
     for (int64_t c = 0; c < cols; ++c) {
       const T s = shift[c];
       const T a = Together::both(Map::of(load(x0[c]), s, p), Map::of(load(x1[c]), s, p));
       const T b = Together::both(Map::of(load(x2[c]), s, p), Map::of(load(x3[c]), s, p));
-      total[c] = Together::both(total[c], Together::both(a, b));
+      const T d = Together::both(Map::of(load(x4[c]), s, p), Map::of(load(x5[c]), s, p));
+      const T e = Together::both(Map::of(load(x6[c]), s, p), Map::of(load(x7[c]), s, p));
+      total[c] = Together::both(total[c], Together::both(Together::both(a, b), Together::both(d, e)));
     }
   }
   for (; r < count; ++r, x += row_stride) {

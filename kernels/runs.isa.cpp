@@ -36,20 +36,51 @@ void add_at(const void* x_, const int64_t* index, int64_t n, void* acc_) {
   for (int64_t i = 0; i < n; ++i) acc[index[i]] += load(x[i]);
 }
 
-inline void round_to(double x, float& y) { y = static_cast<float>(x); }
-inline void round_to(double x, double& y) { y = x; }
-inline void round_to(double x, bf16& y) { y = to_bf16(x); }
-inline void round_to(double x, f16& y) { y = to_f16(x); }
+template <class S>
+void add_columns(const void* x_, const int64_t* index, int64_t n, void* acc_) {
+  const S* x = static_cast<const S*>(x_);
+  auto* acc = static_cast<Computed<S>*>(acc_);
+  for (int64_t c = 0; c < n; ++c) acc[index[c] * n + c] += load(x[c]);
+}
+
+constexpr int64_t kScanBlock = 64;
+
+// y = sums, each rounded once; n <= kScanBlock.
+inline void round_block(const double* sum, int64_t n, double* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = sum[i];
+}
+inline void round_block(const double* sum, int64_t n, float* y) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(sum[i]);
+}
+// For 16 bits through float, rounded to odd (half.h): here in two loops, each of one width, since compilers
+// make no vectors of comparisons in double that choose among floats. What the nearest float leaves is needed
+// for its sign alone; the factor keeps it from vanishing.
+template <class S>
+inline void round_block(const double* sum, int64_t n, S* y) {
+  float nearest[kScanBlock], rest[kScanBlock];
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    nearest[i] = static_cast<float>(sum[i]);
+    rest[i] = static_cast<float>((sum[i] - static_cast<double>(nearest[i])) * 0x1p200);
+  }
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t bits = __builtin_bit_cast(uint32_t, nearest[i]), r = __builtin_bit_cast(uint32_t, rest[i]);
+    const uint32_t inexact = (r << 1) - 1U < 0xff000000U ? 1U : 0U;               // neither 0 nor NaN
+    const uint32_t away = (bits << 1) != 0U ? ((bits ^ r) >> 31 & inexact) : 0U;  // beyond the sum
+    store(__builtin_bit_cast(float, (bits - away) | inexact), y[i]);
+  }
+}
 
 template <class S>
 void scan_row(const void* x_, int64_t n, double* sum, void* y_) {
   const S* x = static_cast<const S*>(x_);
   S* y = static_cast<S*>(y_);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    sum[i] += static_cast<double>(load(x[i]));
-    round_to(sum[i], y[i]);
-  }
+  for (int64_t i = 0; i < n; ++i) sum[i] += static_cast<double>(load(x[i]));
+  for (int64_t i = 0; i < n; i += kScanBlock)
+    round_block(sum + i, n - i < kScanBlock ? n - i : kScanBlock, y + i);
 }
 
 // Sums first, of several lines at once because each waits for the one before it; then their rounding, in
@@ -57,7 +88,7 @@ void scan_row(const void* x_, int64_t n, double* sum, void* y_) {
 template <class S, int64_t kLines>
 void scan_some(const S* x, int64_t x_line, int64_t x_step, int64_t n, bool reverse, double* sum, S* y,
                int64_t y_line) {
-  constexpr int64_t kBlock = 64;
+  constexpr int64_t kBlock = kScanBlock;
   double block[kLines][kBlock], total[kLines];
   for (int64_t l = 0; l < kLines; ++l) total[l] = sum[l];
   for (int64_t done = 0; done < n; done += kBlock) {
@@ -70,11 +101,7 @@ void scan_some(const S* x, int64_t x_line, int64_t x_step, int64_t n, bool rever
         block[l][i] = total[l];
       }
     }
-    for (int64_t l = 0; l < kLines; ++l) {
-      S* to = y + l * y_line + begin;
-#pragma omp simd
-      for (int64_t i = 0; i < count; ++i) round_to(block[l][i], to[i]);
-    }
+    for (int64_t l = 0; l < kLines; ++l) round_block(block[l], count, y + l * y_line + begin);
   }
   for (int64_t l = 0; l < kLines; ++l) sum[l] = total[l];
 }
@@ -141,6 +168,17 @@ void small_rows(const void* x_, int64_t x_stride, void* y_, int64_t y_stride, in
     __builtin_memcpy(y + r * y_stride, x + r * x_stride, static_cast<size_t>(size));
 }
 
+void range(const int64_t* x, int64_t n, int64_t* least_, int64_t* most_) {
+  int64_t least = *least_, most = *most_;
+#pragma omp simd reduction(min : least) reduction(max : most)
+  for (int64_t i = 0; i < n; ++i) {
+    least = x[i] < least ? x[i] : least;
+    most = x[i] > most ? x[i] : most;
+  }
+  *least_ = least;
+  *most_ = most;
+}
+
 bool inside(const int64_t* index, int64_t n, int64_t size) {
   uint64_t outside =
       0;  // the highest bit is set where an index or its distance to the last place is negative
@@ -159,11 +197,13 @@ extern const RunTable run_table = {
     {add_run<float>, add_run<double>, add_run<bf16>, add_run<f16>},
     {narrow_run<float>, narrow_run<double>, narrow_run<bf16>, narrow_run<f16>},
     {add_at<float>, add_at<double>, add_at<bf16>, add_at<f16>},
+    {add_columns<float>, add_columns<double>, add_columns<bf16>, add_columns<f16>},
     {scan_row<float>, scan_row<double>, scan_row<bf16>, scan_row<f16>},
     {scan_lines<float>, scan_lines<double>, scan_lines<bf16>, scan_lines<f16>},
     {reverse<uint8_t>, reverse<uint16_t>, reverse<uint32_t>, reverse<uint64_t>},
     {take<uint8_t>, take<uint16_t>, take<uint32_t>, take<uint64_t>},
     small_rows,
-    inside};
+    inside,
+    range};
 
 }  // namespace iskra::kernels::ISKRA_ISA

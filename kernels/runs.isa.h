@@ -19,6 +19,8 @@ struct RunTable {
   /// acc[index[i]] += x[i], one after the other.
   void (*add_at[4])(const void* x, const int64_t* index, int64_t n, void* acc);
 
+  /// acc[index[c]][c] += x[c], rows of n.
+  void (*add_columns[4])(const void* x, const int64_t* index, int64_t n, void* acc);
   /// y[c] = sum[c] += x[c], the sums f64.
   void (*scan_row[4])(const void* x, int64_t n, double* sum, void* y);
   /// The same along up to kScanLines lines of n elements, dense in y, from the last to the first if
@@ -34,6 +36,8 @@ struct RunTable {
 
   /// Whether 0 <= index[i] < size for all i.
   bool (*inside)(const int64_t* index, int64_t n, int64_t size);
+  /// least = the smallest of least and x, most = the largest of most and x.
+  void (*range)(const int64_t* x, int64_t n, int64_t* least, int64_t* most);
 };
 
 ISKRA_ISA_TABLES(RunTable, run_table)

@@ -97,6 +97,20 @@ void triangle(Cpu on, View x, bool upper, int64_t k, MutView y) {
   });
 }
 
+void value_range(Cpu on, View x, MutView y) {
+  constexpr int64_t kMostPieces = 16;
+  const int64_t n = x.numel(), length = std::max(kGrain, (n + kMostPieces - 1) / kMostPieces);
+  const auto* from = x.as<int64_t>();
+  int64_t least[kMostPieces], most[kMostPieces];
+  std::fill_n(least, kMostPieces, from[0]);
+  std::fill_n(most, kMostPieces, from[0]);
+  parallel_for(on, n, length, [&](int64_t begin, int64_t end) {
+    run_loops().range(from + begin, end - begin, least + begin / length, most + begin / length);
+  });
+  y.as<int64_t>()[0] = *std::min_element(least, least + kMostPieces);
+  y.as<int64_t>()[1] = *std::max_element(most, most + kMostPieces);
+}
+
 void count_values(Cpu on, View x, MutView y) {
   const int64_t n = x.numel(), size = y.numel();
   const auto* id = x.as<int64_t>();

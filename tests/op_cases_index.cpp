@@ -42,7 +42,8 @@ void add_gathers(OpTable& table) {
       .row("order", {normal({7, 3}), permutation({7})}, {{"axis", 0}})
       .row("whole", {whole({5, 7}, 0, 1), labels({9}, 5)}, {{"axis", 0}})
       .bench("vit_b_rows", {normal({1576, 768}), labels({1576}, 1576)}, {{"axis", 0}})
-      .bench("vit_b_columns", {normal({1576, 768}), labels({768}, 768)}, {{"axis", 1}});
+      .bench("vit_b_columns", {normal({1576, 768}), labels({768}, 768)}, {{"axis", 1}})
+      .bench("vit_b_tokens", {normal({8, 197, 768}), labels({98}, 197)}, {{"axis", 1}});
   table
       .op("embedding",
           [](const Tensors& x, const Json& at) {
@@ -81,7 +82,8 @@ void add_scatters(OpTable& table) {
       .row("all_one", {normal({1}), labels({37}, 1), normal({37})}, {{"axis", 0}})
       .row("nothing", {normal({5, 3}), labels({0, 3}, 5), normal({0, 3})}, {{"axis", 0}})
       .row("whole", {whole({5}, 0, 2), labels({9}, 5), whole({9}, 0, 2)}, {{"axis", 0}})
-      .bench("rows", {normal({1000, 768}), labels({1576, 768}, 1000), normal({1576, 768})}, {{"axis", 0}});
+      .bench("rows", {normal({1000, 768}), labels({1576, 768}, 1000), normal({1576, 768})}, {{"axis", 0}})
+      .bench("columns", {normal({1576, 500}), labels({1576, 768}, 500), normal({1576, 768})}, {{"axis", 1}});
 }
 
 void add_choices(OpTable& table) {

@@ -76,7 +76,9 @@ void add_moves(OpTable& table) {
       .row("empty", {normal({0, 3})}, {{"axes", {0, 1}}})
       .row("whole", {whole({3, 37}, 0, 1)}, {{"axes", {1}}})
       .bench("mini", {normal({64, 3, 32, 32})}, {{"axes", {3}}})
-      .bench("pictures", {normal({32, 3, 224, 224})}, {{"axes", {3}}});
+      .bench("pictures", {normal({32, 3, 224, 224})}, {{"axes", {3}}})
+      .bench("pictures_last", {pictures({32, 3, 224, 224})}, {{"axes", {3}}})
+      .bench("vit_b_tokens", {normal({8, 197, 768})}, {{"axes", {1}}});
   table
       .op("roll", [](const Tensors& x,
                      const Json& at) { return roll(x[0], sizes_of(at["shifts"]), ints_of(at["axes"])); })
@@ -132,7 +134,8 @@ void add_pads(OpTable& table) {
     op.row(name + "_line", {normal({2, 3, 7})}, {{"amounts", {3, 2}}, {"mode", mode}})
         .row(name + "_picture", {normal({2, 3, 5, 7})}, {{"amounts", {2, 3, 1, 4}}, {"mode", mode}})
         .row(name + "_cuts", {normal({2, 3, 7})}, {{"amounts", {-2, 3}}, {"mode", mode}});
-    op.bench("pictures_" + name, {pictures({8, 64, 112, 112})}, {{"amounts", {1, 1, 1, 1}}, {"mode", mode}});
+    op.bench("pictures_" + name, {pictures({8, 64, 112, 112})}, {{"amounts", {1, 1, 1, 1}}, {"mode", mode}})
+        .bench("rows_" + name, {normal({8, 64, 112, 112})}, {{"amounts", {1, 1, 1, 1}}, {"mode", mode}});
   }
 }
 

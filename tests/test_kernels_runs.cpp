@@ -105,6 +105,33 @@ TEST(Runs, AddAtIndicesInOrder) {
     }
 }
 
+// Along the first axis of matrices, narrow and wide, of few rows or more than fit into a strip.
+TEST(Runs, AddDownColumnsInOrder) {
+  for (DType dtype : kFloats)
+    for (int64_t n : {1, 15, 16, 17, 64, 130})
+      for (int64_t size : {5, 37, 9000}) {
+        const int64_t rows = size == 9000 ? 4000 : 101;
+        const std::vector<int64_t> ids = indices(rows * n, size, 20);
+        const Array x = Array::random(dtype, {rows, n}, 21);
+        std::vector<double> want(static_cast<size_t>(size * n), 0.5);
+        for (int64_t i = 0; i < rows * n; ++i)
+          want[static_cast<size_t>(ids[static_cast<size_t>(i)] * n + i % n)] += x.get(i);
+        for (const Shape& stride : {Shape{n, 1}, Shape{n + 3, 1}, Shape{1, size}}) {
+          Array first(dtype, {size, n}, stride);
+          for (int threads : {1, 3}) {
+            HeapScratch scratch;
+            Array y(dtype, {size, n}, stride);
+            for (int64_t i = 0; i < y.numel(); ++i) y.set(i, 0.5);
+            scatter_add(Cpu{.threads = threads, .scratch = &scratch}, x.view(),
+                        view_of(ids, {rows, n}, {n, 1}), 0, y.view());
+            expect_close(y, want, 1e-4, named(dtype, n));
+            if (threads == 1) first = y;
+            expect_same_bits(y, first, named(dtype, n));
+          }
+        }
+      }
+}
+
 // Columns few and many, added to what is there or not, with rows to be passed over or without.
 TEST(Runs, RowsAddUpWhateverTheirWidth) {
   const int64_t outer = 5, size = 13, rows = 211;
@@ -196,6 +223,36 @@ TEST(Runs, ScanLinesAndColumns) {
           expect_close(y, want, 1e-5, named(dtype, n));
           ASSERT_EQ(turned.values(), y.values()) << named(dtype, n);
         }
+}
+
+// Sums that lie just beside the middle of two bf16 numbers: rounding to f32 first would put them there.
+TEST(Runs, RunningSumsRoundOnce) {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  const double terms[][4] = {{1, 0x1p-8, 0x1p-40, -0x1p-39},
+                             {1, 0x1.8p-7, -0x1p-40, 0x1p-39},
+                             {-1, -0x1p-8, -0x1p-40, 0x1p-39},
+                             {0x1.fep127, 0x1.fep127, -0x1.fep127, 1},
+                             {0x1p-133, 0x1p-133, -0x1p-132, 0},
+                             {inf, 1, 2, 3},
+                             {1, nan, 2, 3},
+                             {-inf, 1, inf, 2}};
+  const double sums[][4] = {{1, 1, 0x1.02p0, 1},        {1, 0x1.04p0, 0x1.02p0, 0x1.04p0},
+                            {-1, -1, -0x1.02p0, -1},    {0x1.fep127, inf, 0x1.fep127, 0x1.fep127},
+                            {0x1p-133, 0x1p-132, 0, 0}, {inf, inf, inf, inf},
+                            {1, nan, nan, nan},         {-inf, -inf, nan, nan}};
+  for (int axis : {0, 1}) {
+    const Shape stride = axis == 1 ? Shape{4, 1} : Shape{1, 8};
+    Array x(DType::bf16, {8, 4}, stride), y(DType::bf16, {8, 4}, stride);
+    for (int64_t i = 0; i < 32; ++i) x.set(i, terms[i / 4][i % 4]);
+    cumsum(Cpu{}, x.view(), 1, false, y.view());
+    for (int64_t i = 0; i < 32; ++i) {
+      const double want = sums[i / 4][i % 4];
+      if (std::isnan(want))
+        EXPECT_TRUE(std::isnan(y.get(i))) << i;
+      else
+        EXPECT_EQ(y.get(i), want) << i;
+    }
+  }
 }
 
 // The order of topk: NaN above all numbers, the first of equals first.
