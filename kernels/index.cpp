@@ -341,7 +341,7 @@ RowsOf sort_rows(const Cpu& on, const View& index, int64_t size, int64_t skip) {
 template <class T>
 void add_rows(const Cpu& on, const View& x, const RowsOf& at, const MutView& y, float beta) {
   using Sum = SumOf<T>;
-  constexpr int64_t kWidth = 256;
+  constexpr int64_t kWidth = 1024;
   const int type = floating_type_index(y.dtype, "index_add");
   const RunTable& run = run_loops();
   const int64_t outer = y.shape[0], size = y.shape[1], cols = y.shape[2], rows = x.shape[1];

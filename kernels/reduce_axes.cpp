@@ -19,7 +19,7 @@
 namespace iskra::kernels {
 namespace {
 
-constexpr int64_t kWidth = 256;            // columns reduced at a time
+constexpr int64_t kWidth = 512;            // columns reduced at a time
 constexpr int64_t kColumnBlock = 64;       // rows taken one after the other
 constexpr int64_t kRunBlock = 2048;        // elements of a run taken block after block
 constexpr int64_t kChunk = 1 << 16;        // elements of a piece of work

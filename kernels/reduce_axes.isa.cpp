@@ -7,6 +7,25 @@
 namespace iskra::kernels::ISKRA_ISA {
 namespace {
 
+/// 64 lanes put together: by memory as far as whole vectors go, and then in registers, where the steps of a
+/// tree do not wait for stores.
+template <class Together, class T>
+inline T joined_lanes(T* lane) {
+  typedef T V __attribute__((vector_size(16)));
+  constexpr int kOf = 16 / static_cast<int>(sizeof(T)), kCount = 16 / kOf;
+#pragma omp simd
+  for (int64_t j = 0; j < 16; ++j)
+    lane[j] =
+        Together::both(Together::both(lane[j], lane[j + 16]), Together::both(lane[j + 32], lane[j + 48]));
+  V v[kCount];
+  for (int i = 0; i < kCount; ++i) __builtin_memcpy(&v[i], lane + i * kOf, 16);
+  for (int half = kCount / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) v[i] = Together::both(v[i], v[i + half]);
+  if constexpr (kOf == 4) v[0] = Together::both(v[0], __builtin_shufflevector(v[0], v[0], 2, 3, 0, 1));
+  T first = v[0][0], second = v[0][1];
+  return Together::both(first, second);
+}
+
 /// f(0) … f(n - 1) put together, each called once: in lanes that stay in registers, then by halving. The
 /// rounding error of a sum grows with n / 64.
 template <class Together, class T, class F>
@@ -19,13 +38,11 @@ inline T along(int64_t n, F f) {
 #pragma omp simd
     for (int64_t j = 0; j < kLanes; ++j) lane[j] = Together::both(lane[j], f(i + j));
   }
+  if (i < n) {
 #pragma omp simd
-  for (int64_t j = 0; j < n - i; ++j) lane[j] = Together::both(lane[j], f(i + j));
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-#pragma omp simd
-    for (int64_t j = 0; j < half; ++j) lane[j] = Together::both(lane[j], lane[j + half]);
+    for (int64_t j = 0; j < n - i; ++j) lane[j] = Together::both(lane[j], f(i + j));
   }
-  return lane[0];
+  return joined_lanes<Together>(lane);
 }
 
 // How elements are put together. Integers wrap around.

@@ -94,12 +94,18 @@ void scan_some(const S* x, int64_t x_line, int64_t x_step, int64_t n, bool rever
   for (int64_t done = 0; done < n; done += kBlock) {
     const int64_t count = n - done < kBlock ? n - done : kBlock, begin = reverse ? n - done - count : done;
     const S* from = x + begin * x_step;
+    for (int64_t l = 0; l < kLines; ++l) {
+      if (x_step == 1) {
+#pragma omp simd
+        for (int64_t i = 0; i < count; ++i) block[l][i] = static_cast<double>(load(from[l * x_line + i]));
+      } else {
+        for (int64_t i = 0; i < count; ++i)
+          block[l][i] = static_cast<double>(load(from[l * x_line + i * x_step]));
+      }
+    }
     for (int64_t k = 0; k < count; ++k) {
       const int64_t i = reverse ? count - 1 - k : k;
-      for (int64_t l = 0; l < kLines; ++l) {
-        total[l] += static_cast<double>(load(from[l * x_line + i * x_step]));
-        block[l][i] = total[l];
-      }
+      for (int64_t l = 0; l < kLines; ++l) block[l][i] = total[l] += block[l][i];
     }
     for (int64_t l = 0; l < kLines; ++l) round_block(block[l], count, y + l * y_line + begin);
   }
@@ -141,29 +147,33 @@ void take(const void* x_, const int64_t* index, int64_t n, void* y_) {
   for (; i < n; ++i) y[i] = x[index[i]];
 }
 
-// A row of at most 2 * kBytes and at least kBytes bytes is two pieces, which may overlap.
-template <int kBytes>
+// A row of at least as many bytes as a piece, and at most twice as many, is two pieces, which may overlap.
+template <class Piece>
 void rows_of(const char* x, int64_t x_stride, char* y, int64_t y_stride, int64_t rows, int64_t size) {
-  typedef uint8_t Piece __attribute__((vector_size(kBytes)));
-  const int64_t second = size - kBytes;
+  const int64_t second = size - static_cast<int64_t>(sizeof(Piece));
   for (int64_t r = 0; r < rows; ++r, x += x_stride, y += y_stride) {
     Piece a, b;
-    __builtin_memcpy(&a, x, kBytes);
-    __builtin_memcpy(&b, x + second, kBytes);
-    __builtin_memcpy(y, &a, kBytes);
-    __builtin_memcpy(y + second, &b, kBytes);
+    __builtin_memcpy(&a, x, sizeof(Piece));
+    __builtin_memcpy(&b, x + second, sizeof(Piece));
+    __builtin_memcpy(y, &a, sizeof(Piece));
+    __builtin_memcpy(y + second, &b, sizeof(Piece));
   }
 }
+
+template <int kBytes>
+struct Vector {
+  typedef uint8_t Type __attribute__((vector_size(kBytes)));
+};
 
 void small_rows(const void* x_, int64_t x_stride, void* y_, int64_t y_stride, int64_t rows, int64_t size) {
   const char* x = static_cast<const char*>(x_);
   char* y = static_cast<char*>(y_);
-  if (size >= 64 && size <= 128) return rows_of<64>(x, x_stride, y, y_stride, rows, size);
-  if (size >= 32 && size <= 64) return rows_of<32>(x, x_stride, y, y_stride, rows, size);
-  if (size >= 16 && size <= 32) return rows_of<16>(x, x_stride, y, y_stride, rows, size);
-  if (size >= 8 && size <= 16) return rows_of<8>(x, x_stride, y, y_stride, rows, size);
-  if (size >= 4 && size <= 8) return rows_of<4>(x, x_stride, y, y_stride, rows, size);
-  if (size >= 2 && size <= 4) return rows_of<2>(x, x_stride, y, y_stride, rows, size);
+  if (size > 64 && size <= 128) return rows_of<Vector<64>::Type>(x, x_stride, y, y_stride, rows, size);
+  if (size > 32 && size <= 64) return rows_of<Vector<32>::Type>(x, x_stride, y, y_stride, rows, size);
+  if (size > 16 && size <= 32) return rows_of<Vector<16>::Type>(x, x_stride, y, y_stride, rows, size);
+  if (size > 8 && size <= 16) return rows_of<uint64_t>(x, x_stride, y, y_stride, rows, size);
+  if (size > 4 && size <= 8) return rows_of<uint32_t>(x, x_stride, y, y_stride, rows, size);
+  if (size > 2 && size <= 4) return rows_of<uint16_t>(x, x_stride, y, y_stride, rows, size);
   for (int64_t r = 0; r < rows; ++r)
     __builtin_memcpy(y + r * y_stride, x + r * x_stride, static_cast<size_t>(size));
 }

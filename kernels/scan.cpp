@@ -43,7 +43,10 @@ class Scan {
     const int64_t chunks = (lines_.length + kChunk - 1) / kChunk, columns = lines_.columns.numel;
     if (chunks == 1) {
       const int64_t fit = std::clamp<int64_t>(32768 / lines_.length, 1, kWidth);
-      const int64_t grain = fit < kScanLines ? fit : fit / kScanLines * kScanLines;
+      // Lines in groups that are scanned together, columns in whole lines of the cache.
+      const int64_t grain = lines_.along[1] != 1 ? kWidth
+                            : fit < kScanLines   ? fit
+                                                 : fit / kScanLines * kScanLines;
       parallel_for(on, columns, grain, [&](int64_t begin, int64_t end) { run(0, begin, end, nullptr); });
       return;
     }
