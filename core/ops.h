@@ -66,6 +66,19 @@ Tensor operator+(double a, Operand b);
 Tensor operator-(double a, Operand b);
 Tensor operator*(double a, Operand b);
 Tensor operator/(double a, Operand b);
+/// lt, le, gt and ge. (== and != would take equality away from containers and tests of tensors: see eq, ne.)
+Tensor operator<(const Tensor& a, Operand b);
+Tensor operator<=(const Tensor& a, Operand b);
+Tensor operator>(const Tensor& a, Operand b);
+Tensor operator>=(const Tensor& a, Operand b);
+Tensor operator<(const Tensor& a, Number b);
+Tensor operator<=(const Tensor& a, Number b);
+Tensor operator>(const Tensor& a, Number b);
+Tensor operator>=(const Tensor& a, Number b);
+Tensor operator<(double a, Operand b);
+Tensor operator<=(double a, Operand b);
+Tensor operator>(double a, Operand b);
+Tensor operator>=(double a, Operand b);
 
 // --- reductions
 // ----------------------------------------------------------------------------------------------------

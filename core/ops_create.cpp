@@ -59,6 +59,8 @@ Tensor eye(int64_t rows, std::optional<int64_t> columns, TensorOptions options, 
 
 Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype, Caller caller) {
   detail::OpScope scope("one_hot", caller);
+  ISKRA_CHECK(labels.dtype() == DType::i64 || labels.dtype() == DType::i32, "one_hot: the indices are ",
+              labels.str(), "; they must be i64 or i32, convert them with to(DType::i64)");
   ISKRA_CHECK(classes >= 0 && labels.rank() < Shape::kMaxRank, "one_hot: labels are ", labels.str(), " of ",
               classes, " classes; there must be at least 0 classes and at most ", Shape::kMaxRank - 1,
               " axes");

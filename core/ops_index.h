@@ -114,6 +114,11 @@ Ordered topk(const Tensor& x, int64_t k, int axis = -1, bool largest = true,
 /// Place of the first largest (smallest) element, or of the first NaN, along an axis: i64, no gradient.
 Tensor argmax(const Tensor& x, int axis = -1, bool keep = false, Caller caller = Caller::current());
 Tensor argmin(const Tensor& x, int axis = -1, bool keep = false, Caller caller = Caller::current());
+/// The largest (smallest) elements along an axis, and where they are: the first of equals, to which the
+/// gradient goes; the first NaN, if there is one. amax and amin take several axes and share the gradient
+/// among equals.
+Ordered max(const Tensor& x, int axis, bool keep = false, Caller caller = Caller::current());
+Ordered min(const Tensor& x, int axis, bool keep = false, Caller caller = Caller::current());
 /// Running sums along an axis. Floats add up in f64 and are rounded once; integers and bool give i64.
 Tensor cumsum(const Tensor& x, int axis, Caller caller = Caller::current());
 

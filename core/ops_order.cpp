@@ -112,6 +112,28 @@ Tensor argmin(const Tensor& x, int axis, bool keep, Caller caller) {
   return arg_extreme("argmin", x, axis, keep, false);
 }
 
+namespace {
+
+Ordered extremes(const char* name, const Tensor& x, int axis, bool keep, bool largest) {
+  const int at = normal_axis(axis, x.rank(), name);
+  Tensor places = arg_extreme(name, x, axis, true, largest);
+  Tensor values = gather(x, at, places);
+  if (keep) return {values, places};
+  return {values.squeeze(at), places.squeeze(at)};
+}
+
+}  // namespace
+
+Ordered max(const Tensor& x, int axis, bool keep, Caller caller) {
+  detail::OpScope scope("max", caller);
+  return extremes("max", x, axis, keep, true);
+}
+
+Ordered min(const Tensor& x, int axis, bool keep, Caller caller) {
+  detail::OpScope scope("min", caller);
+  return extremes("min", x, axis, keep, false);
+}
+
 Tensor cumsum(const Tensor& x, int axis, Caller caller) {
   detail::OpScope scope("cumsum", caller);
   if (auto cast = detail::Recast(detail::Precision::single, {&x})) return cumsum(cast(x), axis, caller);

@@ -27,17 +27,27 @@ inline T value(T x) {
   return x;
 }
 
-// Names the first index, in row-major order, that is outside [0, size).
+// Names the first index, in row-major order, that is outside [0, size), and its position: axes that the
+// indices were repeated along are not the user's, nor is an op that another one is made of.
 [[noreturn]] void throw_bad_index(const char* op, const View& index, int64_t size) {
-  Shape at = Shape::filled(index.rank(), 0);
+  const char* outermost = iskra::detail::current_call().op;
+  View own = index;
+  own.shape = own.stride = {};
+  for (int i = 0; i < index.rank(); ++i) {
+    if (index.stride[i] == 0 && index.shape[i] > 1) continue;
+    own.shape.push_back(index.shape[i]);
+    own.stride.push_back(index.stride[i]);
+  }
+  Shape at = Shape::filled(own.rank(), 0);
   for (;;) {
     int64_t offset = 0;
-    for (int i = 0; i < index.rank(); ++i) offset += at[i] * index.stride[i];
-    const int64_t found = index.as<int64_t>()[offset];
-    ISKRA_CHECK(found >= 0 && found < size, op, ": index ", found, " at position ", at,
-                " is out of range; the indexed axis has size ", size, ", so indices lie in [0, ", size, ")");
-    int axis = index.rank() - 1;
-    for (; axis >= 0 && ++at[axis] == index.shape[axis]; --axis) at[axis] = 0;
+    for (int i = 0; i < own.rank(); ++i) offset += at[i] * own.stride[i];
+    const int64_t found = own.as<int64_t>()[offset];
+    ISKRA_CHECK(found >= 0 && found < size, outermost != nullptr ? outermost : op, ": index ", found,
+                " at position ", at, " is out of range; the indexed axis has size ", size,
+                ", so indices lie in [0, ", size, ")");
+    int axis = own.rank() - 1;
+    for (; axis >= 0 && ++at[axis] == own.shape[axis]; --axis) at[axis] = 0;
     ISKRA_CHECK(axis >= 0, op, ": an index changed while it was read");
   }
 }

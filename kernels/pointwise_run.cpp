@@ -67,11 +67,11 @@ class Blocks {
     at.n = rows * cols;
     at.params = params_;
     at.out = y_direct ? static_cast<void*>(y.data + offset(kOut) * y.bytes) : buffer[kOut];
+    const void* any = at.out;
     for (int o = 0; o < kOut; ++o) {
       const Operand& x = operand_[o];
-      if (!x.read()) {
-        at.in[o] = at.out;  // memory of the right size; the body does not look
-      } else if (x.constant()) {
+      if (!x.read()) continue;
+      if (x.constant()) {
         at.in[o] = buffer[o];
       } else if (x.direct(rows, cols)) {
         at.in[o] = x.data + offset(o) * x.bytes;
@@ -79,7 +79,11 @@ class Blocks {
         load(x, offset(o), rows, cols, buffer[o]);
         at.in[o] = buffer[o];
       }
+      any = at.in[o];
     }
+    // In place of what is not read: memory of the loop's own type, which a result of bool would not be. No
+    // result depends on it, but a compiler that does not see so may load from there.
+    for (const void*& in : at.in) in = in == nullptr ? any : in;
     body_(at);
     if (!y_direct) store(y, offset(kOut), rows, cols, buffer[kOut]);
   }

@@ -23,10 +23,10 @@ std::vector<Misuse> creation_misuses() {
                     "linspace: in i64; ask for a floating dtype"),
       ISKRA_MISUSED("eye", eye(-1), "eye: shape (-1, -1) has a negative size"),
       ISKRA_MISUSED("one_hot", one_hot(floats({2}), 3),
-                    "scatter: the indices are f32 (2, 1) cpu; they must be i64 or i32, convert them with "
+                    "one_hot: the indices are f32 (2) cpu; they must be i64 or i32, convert them with "
                     "to(DType::i64)"),
       ISKRA_MISUSED("one_hot", one_hot(ids({0, 3}), 3),
-                    "scatter: index 3 at position (1, 0) is out of range; the indexed axis has size 3, so "
+                    "one_hot: index 3 at position (1, 0) is out of range; the indexed axis has size 3, so "
                     "indices lie in [0, 3)"),
       ISKRA_MISUSED("one_hot", one_hot(kNothing, 3),
                     "this Tensor is undefined (default-constructed, or moved from); give it a value first"),
@@ -111,7 +111,7 @@ std::vector<Misuse> choosing_misuses() {
       ISKRA_MISUSED("index_select", index_select(floats({2, 3}), 0, longs({2, 2})),
                     "index_select: the indices are i64 (2, 2) cpu; they must be a list (R), flatten() them"),
       ISKRA_MISUSED("index_select", index_select(floats({2, 3}), 0, ids({2})),
-                    "gather: index 2 at position (0, 0) is out of range; the indexed axis has size 2, so "
+                    "index_select: index 2 at position (0) is out of range; the indexed axis has size 2, so "
                     "indices lie in [0, 2)"),
       ISKRA_MISUSED("index_select", index_select(floats({2, 3}), 2, ids({0})),
                     "index_select: axis 2 is outside a tensor of rank 2; use -2 to 1"),
@@ -134,7 +134,7 @@ std::vector<Misuse> choosing_misuses() {
                     "embedding: the indices are f32 (2) cpu; they must be i64 or i32, convert them with "
                     "to(DType::i64)"),
       ISKRA_MISUSED("embedding", embedding(ids({5}), floats({5, 4})),
-                    "gather: index 5 at position (0, 0) is out of range; the indexed axis has size 5, so "
+                    "embedding: index 5 at position (0) is out of range; the indexed axis has size 5, so "
                     "indices lie in [0, 5)"),
       ISKRA_MISUSED("embedding", embedding(ids({0}), floats({5})),
                     "embedding: the weight is f32 (5) cpu; it must be a matrix, a row for each id"),
@@ -186,6 +186,11 @@ std::vector<Misuse> ordering_misuses() {
                     "argmin: axis 2 is outside a tensor of rank 2; use -2 to 1"),
       ISKRA_MISUSED("argmin", argmin(floats({0, 3}), 0),
                     "argmin: axis 0 of f32 (0, 3) cpu is empty; it must have at least one element"),
+      ISKRA_MISUSED("max", max(floats({2, 0}), 1),
+                    "max: axis 1 of f32 (2, 0) cpu is empty; it must have at least one element"),
+      ISKRA_MISUSED("max", max(kNothing, 0),
+                    "this Tensor is undefined (default-constructed, or moved from); give it a value first"),
+      ISKRA_MISUSED("min", min(floats({2, 3}), 2), "min: axis 2 is outside a tensor of rank 2; use -2 to 1"),
       ISKRA_MISUSED("cumsum", cumsum(floats({2, 3}), 2),
                     "cumsum: axis 2 is outside a tensor of rank 2; use -2 to 1"),
       ISKRA_MISUSED("cumsum", cumsum(kNothing, 0),

@@ -29,6 +29,12 @@ std::vector<Misuse> pointwise_misuses() {
                     "div: shapes (2, 3) and (4, 2, 4) do not broadcast: sizes 3 and 4 at dimension -1 must "
                     "be equal, or one of them 1"),
       ISKRA_MISUSED("operator/", floats({2}) / kNothing, kUndefined),
+      ISKRA_MISUSED("operator<", static_cast<void>(floats({2, 3}) < floats({2, 4})),
+                    "lt: shapes (2, 3) and (2, 4) do not broadcast: sizes 3 and 4 at dimension -1 must be "
+                    "equal, or one of them 1"),
+      ISKRA_MISUSED("operator<=", static_cast<void>(kNothing <= 1), kUndefined),
+      ISKRA_MISUSED("operator>", static_cast<void>(1 > kNothing), kUndefined),
+      ISKRA_MISUSED("operator>=", static_cast<void>(floats({2}) >= kNothing), kUndefined),
       ISKRA_MISUSED("leaky_relu", leaky_relu(kNothing), kUndefined),
       ISKRA_MISUSED("elu", elu(kNothing), kUndefined),
       ISKRA_MISUSED("softplus", softplus(kNothing), kUndefined),

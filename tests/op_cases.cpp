@@ -94,11 +94,15 @@ std::vector<DType> OpCase::dtypes() const {
 }
 
 std::string Op::test_name() const {
-  static const std::array<std::pair<const char*, const char*>, 4> kOperators = {
+  static const std::array<std::pair<const char*, const char*>, 8> kOperators = {
       {{"operator+", "operator_add"},
        {"operator-", "operator_sub"},
        {"operator*", "operator_mul"},
-       {"operator/", "operator_div"}}};
+       {"operator/", "operator_div"},
+       {"operator<", "operator_lt"},
+       {"operator<=", "operator_le"},
+       {"operator>", "operator_gt"},
+       {"operator>=", "operator_ge"}}};
   for (const auto& [symbol, word] : kOperators) {
     if (name == symbol) return word;
   }

@@ -87,6 +87,24 @@ void add_extremes(OpTable& table) {
         .row("whole", {fixed(whole({5, 11}, 0, 1))})
         .bench("mini", {fixed(apart({1024, 101}))})
         .bench("scores", {fixed(apart({1024, 1000}))});
+    auto both = [largest](const Tensors& x, const Json& at) {
+      const bool keep = at.value("keep", false);
+      Ordered found = largest ? max(x[0], axis_of(at), keep) : min(x[0], axis_of(at), keep);
+      return Tensors{found.values, found.indices};
+    };
+    table.op(largest ? "max" : "min", both)
+        .takes(kEvery)
+        .row("rows", {apart({4, 37})})
+        .row("columns", {apart({37, 4})}, {{"axis", 0}})
+        .row("middle_keep", {apart({2, 11, 3})}, {{"axis", 1}, {"keep", true}})
+        .row("ties", {integers({5, 11})}, Json::object(), {.gradcheck = false})
+        .row("vector", {apart({7})})
+        .row("one_column", {apart({3, 1})})
+        .row("no_rows", {apart({0, 4})})
+        .row("special", {special({3, 13})}, Json::object(),
+             {.f32 = 0, .f64 = 0, .half = 0, .floor = 0, .gradcheck = false})
+        .row("whole", {whole({5, 11}, 0, 1)}, Json::object(), {.gradcheck = false})
+        .bench("scores", {apart({1024, 1000})});
   }
 }
 

@@ -119,6 +119,35 @@ void add_number_operator(OpTable& table, const char* name, const Op::Run& run) {
       .row("empty", {positive({0})}, {{"number", 3}, {"left", true}});
 }
 
+/// A comparison written as an operator: of two tensors, and of a tensor and a number either way round.
+template <auto f>
+Tensor run_comparison(const Tensors& x, const Json& at) {
+  if (x.size() > 1) return f(x[0], Operand(x[1]));
+  const auto number = at.at("number").get<double>();
+  return at.at("left").get<bool>() ? f(number, Operand(x[0])) : f(x[0], Number(number));
+}
+
+void add_comparison_operator(OpTable& table, const char* name, const Op::Run& run) {
+  table.op(name, run)
+      .row("tensors", {fixed(integers({5, 7})), fixed(integers({7}))})
+      .row("right", {fixed(integers({5, 7}))}, {{"number", 1}, {"left", false}})
+      .row("left", {fixed(integers({5, 7}))}, {{"number", 1}, {"left", true}})
+      .row("special", {special({13, 1}), special({13})})
+      .row("whole", {fixed(whole({11}, 0, 1))}, {{"number", 1}, {"left", true}})
+      .takes(kEvery);
+}
+
+void add_comparison_operators(OpTable& table) {
+#define ISKRA_ADD(symbol)                            \
+  add_comparison_operator(table, "operator" #symbol, \
+                          run_comparison<[](const auto& a, const auto& b) { return (a symbol b); }>)
+  ISKRA_ADD(<);
+  ISKRA_ADD(<=);
+  ISKRA_ADD(>);
+  ISKRA_ADD(>=);
+#undef ISKRA_ADD
+}
+
 void add_number_operators(OpTable& table) {
   add_number_operator(table, "operator+",
                       run_number<[](const Tensor& x, double c, bool left) { return left ? c + x : x + c; }>);
@@ -310,6 +339,7 @@ void add_pointwise_ops(OpTable& table) {
 #undef ISKRA_ADD_TEST
   add_parameter_ops(table);
   add_number_operators(table);
+  add_comparison_operators(table);
 }
 
 }  // namespace iskra::testing

@@ -18,6 +18,7 @@ namespace {
 std::string name_in_errors(const std::string& op) {
   static const std::map<std::string, std::string> kWords = {
       {"operator+", "add"}, {"operator-", "sub"}, {"operator*", "mul"}, {"operator/", "div"},
+      {"operator<", "lt"},  {"operator<=", "le"}, {"operator>", "gt"},  {"operator>=", "ge"},
       {"zeros", "full"},    {"ones", "full"},     {"from_bytes", "of"}};
   auto found = kWords.find(op);
   return found == kWords.end() ? op : found->second;

@@ -169,10 +169,10 @@ TEST(Runs, BadIndicesAreNamedOnEveryPath) {
   const Cpu on{.threads = 2, .scratch = &scratch};
   const std::string along =
       error_of([&] { gather(on, lines.view(), view_of(ids, {2, 200}, {0, 1}), 1, y.view()); });
-  EXPECT_NE(along.find("index 37 at position (0, 150)"), std::string::npos) << along;
+  EXPECT_NE(along.find("index 37 at position (150)"), std::string::npos) << along;
   const std::string across =
       error_of([&] { gather(on, rows.view(), view_of(ids, {200, 64}, {1, 0}), 0, many.view()); });
-  EXPECT_NE(across.find("index 37 at position (150, 0)"), std::string::npos) << across;
+  EXPECT_NE(across.find("index 37 at position (150)"), std::string::npos) << across;
   const std::string added =
       error_of([&] { index_add(on, single.view(), view_of(ids, {200}, {1}), -1, sums.view(), 0); });
   EXPECT_NE(added.find("index 37 at position (150)"), std::string::npos) << added;

@@ -210,7 +210,7 @@ TEST(LossScaler, SaysWhatIsWrongWithItsNumbers) {
       {{.interval = 0}, "LossScaler: an interval of 0 steps; it must be at least 1"},
   };
   for (const auto& [config, says] : wrong)
-    EXPECT_EQ(error_of([&config = config] { LossScaler scaler(config); }), says);
+    EXPECT_EQ(error_of([&given = config] { LossScaler scaler(given); }), says);
 }
 
 TEST(LossScaler, SaysWhatIsWrongWithTheOrderOfCalls) {

@@ -115,7 +115,7 @@ TEST(Dataset, Split) {
   EXPECT_EQ(numbered(7, 3).split(0.01, 1).second.counts(), Labels(3, 1)) << "at least one of each";
   EXPECT_EQ(numbered(7, 3).split(0.99, 1).first.counts(), Labels(3, 1));
   EXPECT_EQ(numbered(3, 3).split(0.5, 1).second.counts(), Labels(3, 0)) << "an only picture stays";
-  EXPECT_ERROR(data.split(1, 1), "numbered: cannot split off a share of 1.0");
+  EXPECT_ERROR(data.split(1, 1), "numbered: cannot split off a share of 1;");
   EXPECT_ERROR(data.split(-0.1, 1), "it must be at least 0 and below 1");
 }
 

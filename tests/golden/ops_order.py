@@ -20,16 +20,30 @@ def extreme(f):  # NumPy promises the first of equals, and the first NaN
     return run
 
 
+def both(f):  # values through the place, as the gradient goes
+    def run(x, at):
+        axis = at.get("axis", -1)
+        place = torch.from_numpy(np.asarray(f(x.detach().float().numpy() if x.dtype == torch.bfloat16
+                                              else x.detach().numpy(), axis=axis, keepdims=True)))
+        values = torch.gather(x, axis, place)
+        return (values, place) if at.get("keep", False) else (values.squeeze(axis), place.squeeze(axis))
+    return run
+
+
 OPS = {
     "sort": lambda x, at: tuple(sort(x, at)),
     "argsort": lambda x, at: sort(x, at).indices,
     "topk": topk,
     "argmax": extreme(np.argmax),
     "argmin": extreme(np.argmin),
+    "max": both(np.argmax),
+    "min": both(np.argmin),
     "cumsum": lambda x, at: x.cumsum(at.get("axis", -1)),
 }
 
 PEERS = {
+    "max": lambda x, at: tuple(torch.max(x, at.get("axis", -1), at.get("keep", False))),
+    "min": lambda x, at: tuple(torch.min(x, at.get("axis", -1), at.get("keep", False))),
     "sort": lambda x, at: tuple(torch.sort(x, dim=at.get("axis", -1), descending=at.get("descending", False))),
     "argsort": lambda x, at: torch.argsort(x, dim=at.get("axis", -1), descending=at.get("descending", False)),
     "topk": lambda x, at: tuple(torch.topk(x, at["k"], dim=at.get("axis", -1), largest=at.get("largest", True))),

@@ -14,6 +14,16 @@ def number(f):
     return lambda x, at: f(at["number"], x) if at["left"] else f(x, at["number"])
 
 
+def either(f):
+    def run(*xs_at):
+        *xs, at = xs_at
+        if len(xs) > 1:
+            return f(*xs)
+        c = torch.tensor(at["number"])
+        return f(c, xs[0]) if at["left"] else f(xs[0], c)
+    return run
+
+
 def power(*xs_at):
     *xs, at = xs_at
     if "number" not in at:
@@ -50,4 +60,6 @@ OPS = {
     "clamp": lambda x, at: torch.clamp(x, at.get("low"), at.get("high")),
     "operator+": number(lambda a, b: a + b), "operator-": number(lambda a, b: a - b),
     "operator*": number(lambda a, b: a * b), "operator/": number(lambda a, b: a / b),
+    "operator<": either(torch.lt), "operator<=": either(torch.le),
+    "operator>": either(torch.gt), "operator>=": either(torch.ge),
 }
