@@ -122,7 +122,7 @@ class CpuPool {
   void* from_system(size_t size) const {
     if (stats_.limit_bytes > 0 && size + stats_.reserved_bytes > stats_.limit_bytes) return nullptr;
     if (size >= kAskFirst && size > detail::available_host_memory()) return nullptr;
-    return std::aligned_alloc(kAlignment, size);
+    return detail::allocate_host(kAlignment, size);
   }
 
   std::string refusal(size_t size, size_t cached) const {

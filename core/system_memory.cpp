@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <string>
+
+#include <sys/mman.h>
 
 namespace iskra::detail {
 namespace {
@@ -47,6 +50,19 @@ size_t available_host_memory(const char* root) {
   room = std::min(room, group_room(groups, "memory.max", "memory.current", "inactive_file "));
   return std::min(room, group_room(groups + "memory/", "memory.limit_in_bytes", "memory.usage_in_bytes",
                                    "total_inactive_file "));
+}
+
+void* allocate_host(size_t alignment, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr size_t kHugePage = size_t{1} << 21;
+  if (bytes >= 2 * kHugePage) {
+    void* block = std::aligned_alloc(kHugePage, (bytes + kHugePage - 1) / kHugePage * kHugePage);
+    // Whole pages alone, so that a block takes no more memory than it holds. A system may refuse: then pages are small.
+    if (block != nullptr) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+    return block;
+  }
+#endif
+  return std::aligned_alloc(alignment, bytes);
 }
 
 }  // namespace iskra::detail

@@ -36,7 +36,7 @@ inline T softmax_row(int64_t cols, T scale, T* s, T& largest_out) {
   T sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t j = 0; j < cols; ++j) {
-    const T e = math::exp(scale * s[j] - shift);
+    const T e = math::exp_below(scale * s[j] - shift);
     s[j] = e;
     sum += e;
   }
@@ -65,7 +65,7 @@ void probabilities(int64_t rows, int64_t cols, T scale, const T* lse, T* s) {
   for (int64_t i = 0; i < rows; ++i, s += cols) {
     const T shift = lse[i] == kLeast<T> ? T(0) : lse[i];
 #pragma omp simd
-    for (int64_t j = 0; j < cols; ++j) s[j] = math::exp(scale * s[j] - shift);
+    for (int64_t j = 0; j < cols; ++j) s[j] = math::exp_below(scale * s[j] - shift);
   }
 }
 

@@ -13,12 +13,12 @@
 namespace iskra::kernels {
 
 WeightChunks::WeightChunks(const ConvShape& s) {
-  constexpr int64_t kMost = 8, kMostValues = int64_t{1} << 24;  // 64 MiB of f32 partial sums
+  constexpr int64_t kMost = 8;
   constexpr double kLeastOperations = 2e6;
   count = std::min(s.images, kMost);
   const auto too_many = [&] {
     return s.operations() * static_cast<double>(s.images) < kLeastOperations * static_cast<double>(count) ||
-           (count > 2 && count * s.weights() > kMostValues);
+           (count > 2 && count * s.weights() > kMostPartials);
   };
   while (count > 1 && too_many()) count = (count + 1) / 2;
   images = (s.images + count - 1) / count;

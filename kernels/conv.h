@@ -27,6 +27,8 @@ struct ConvShape {
   double operations() const { return 2.0 * static_cast<double>(out_picture()) * static_cast<double>(taps()); }
 };
 
+inline constexpr int64_t kMostPartials = int64_t{1} << 24;  ///< values of partial sums, 64 MiB of f32
+
 /// The weight gradient is a sum over pictures: each chunk of them is summed on one thread, and the chunks are
 /// added in order. Chosen from the shape alone.
 struct WeightChunks {

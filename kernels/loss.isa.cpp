@@ -28,9 +28,28 @@ void lse(const CrossEntropyRows& at) {
 #pragma omp simd
     for (int64_t c = 0; c < at.cols; ++c) buffer[c] = load(x[c]);
     const T largest = row_max(buffer, padded);
-    const T sum = row_sum<T>(padded, [=](int64_t c) { return math::exp(buffer[c] - largest); });
+    const T sum = row_sum<T>(padded, [=](int64_t c) { return math::exp_below(buffer[c] - largest); });
     static_cast<T*>(at.value)[r] = largest + math::log(sum);
   }
+}
+
+/// What a row's prediction is compared with: q(c) = weight[c] * (keep * t[c] + off), of which t and weight
+/// may be missing. What is there is a matter of types, because loops that ask for it at every element are not
+/// vectorised.
+template <bool kTarget, bool kWeight, class T>
+struct Wanted {
+  const T *t, *weight;
+  T keep, off;
+  T weight_of(int64_t c) const { return kWeight ? weight[c] : T(1); }
+  T operator()(int64_t c) const { return weight_of(c) * (kTarget ? keep * t[c] + off : off); }
+};
+
+template <class T, class F>
+inline void with_wanted(const T* t, const T* weight, T keep, T off, F f) {
+  if (t != nullptr && weight != nullptr) return f(Wanted<true, true, T>{t, weight, keep, off});
+  if (t != nullptr) return f(Wanted<true, false, T>{t, weight, keep, off});
+  if (weight != nullptr) return f(Wanted<false, true, T>{t, weight, keep, off});
+  f(Wanted<false, false, T>{t, weight, keep, off});
 }
 
 template <class S>
@@ -43,11 +62,20 @@ void cross(const CrossEntropyRows& at) {
     const T* x = row_of<S>(at.x, r, at.cols, buffer);
     const T* t = row_of<S>(at.t, r, at.cols, further(buffer, at.cols));
     const T lse = at.lse != nullptr ? static_cast<const T*>(at.lse)[r] : T(0);
-    const T value = row_sum<T>(at.cols, [=](int64_t c) {
-      const T q = t != nullptr ? keep * t[c] + off : off;
-      return (weight != nullptr ? weight[c] * q : q) * (lse - x[c]);
+    with_wanted(t, weight, keep, off, [&](auto q) {
+      static_cast<T*>(at.value)[r] = row_sum<T>(at.cols, [=](int64_t c) { return q(c) * (lse - x[c]); });
     });
-    static_cast<T*>(at.value)[r] = value;
+  }
+}
+
+template <class T, class Q>
+inline void slope(const T* x, bool normalized, T lse, T total, T scale, Q q, int64_t cols, T* dx) {
+  if (normalized) {
+#pragma omp simd
+    for (int64_t c = 0; c < cols; ++c) dx[c] = scale * (total * math::exp(x[c] - lse) - q(c));
+  } else {
+#pragma omp simd
+    for (int64_t c = 0; c < cols; ++c) dx[c] = -scale * q(c);
   }
 }
 
@@ -65,35 +93,27 @@ void gradient(const CrossEntropyRows& at) {
     const T scale = static_cast<const T*>(at.scale)[r];
     const T lse = at.lse != nullptr ? static_cast<const T*>(at.lse)[r] : T(0);
     const int64_t label = t != nullptr ? 0 : at.labels[r];
-    auto q = [=](int64_t c) {
-      const T wanted = t != nullptr ? keep * t[c] + off : off;
-      return weight != nullptr ? weight[c] * wanted : wanted;
-    };
-    if (at.dx != nullptr) {
-      S* to = static_cast<S*>(at.dx) + r * at.cols;
-      T* dx = out_buffer(to, further(buffer, 2 * at.cols));
-      if (t == nullptr && label == at.ignored) {
-        for (int64_t c = 0; c < at.cols; ++c) dx[c] = T(0);
-      } else {
-        const T hot = t != nullptr ? T(0) : keep * (weight != nullptr ? weight[label] : T(1));
-        const T total = (off != T(0) || t != nullptr ? row_sum<T>(at.cols, q) : T(0)) + hot;
-        if (at.lse != nullptr) {
-#pragma omp simd
-          for (int64_t c = 0; c < at.cols; ++c) dx[c] = scale * (total * math::exp(x[c] - lse) - q(c));
+    with_wanted(t, weight, keep, off, [&](auto q) {
+      if (at.dx != nullptr) {
+        S* to = static_cast<S*>(at.dx) + r * at.cols;
+        T* dx = out_buffer(to, further(buffer, 2 * at.cols));
+        if (t == nullptr && label == at.ignored) {
+          for (int64_t c = 0; c < at.cols; ++c) dx[c] = T(0);
         } else {
-#pragma omp simd
-          for (int64_t c = 0; c < at.cols; ++c) dx[c] = -scale * q(c);
+          const T hot = t != nullptr ? T(0) : keep * q.weight_of(label);
+          const T total = (off != T(0) || t != nullptr ? row_sum<T>(at.cols, q) : T(0)) + hot;
+          slope(x, at.lse != nullptr, lse, total, scale, q, at.cols, dx);
+          if (t == nullptr) dx[label] -= scale * hot;
         }
-        if (t == nullptr) dx[label] -= scale * hot;
+        narrow(dx, at.cols, to);
       }
-      narrow(dx, at.cols, to);
-    }
-    if (at.dt != nullptr) {
-      S* dt = static_cast<S*>(at.dt) + r * at.cols;
+      if (at.dt != nullptr) {
+        S* dt = static_cast<S*>(at.dt) + r * at.cols;
+        const T factor = scale * keep;
 #pragma omp simd
-      for (int64_t c = 0; c < at.cols; ++c)
-        store(scale * keep * (weight != nullptr ? weight[c] : T(1)) * (lse - x[c]), dt[c]);
-    }
+        for (int64_t c = 0; c < at.cols; ++c) store(factor * q.weight_of(c) * (lse - x[c]), dt[c]);
+      }
+    });
   }
 }
 
@@ -113,16 +133,22 @@ inline void each(const T* x, const T* t, const T* p, T b, int64_t n, T* y) {
   }
 }
 
-template <class F, class T>
-inline void each_backward(const T* x, const T* t, const T* p, const T* dy, T b, int64_t n, T* dx, T* dt) {
+template <class F, bool kWeighted, class T>
+inline void each_backward_of(const T* x, const T* t, const T* p, const T* dy, T b, int64_t n, T* dx, T* dt) {
   if (dx != nullptr) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * F::dx(x[i], t[i], p != nullptr ? p[i] : T(1), b);
+    for (int64_t i = 0; i < n; ++i) dx[i] = dy[i] * F::dx(x[i], t[i], kWeighted ? p[i] : T(1), b);
   }
   if (dt != nullptr) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) dt[i] = dy[i] * F::dt(x[i], t[i], p != nullptr ? p[i] : T(1), b);
+    for (int64_t i = 0; i < n; ++i) dt[i] = dy[i] * F::dt(x[i], t[i], kWeighted ? p[i] : T(1), b);
   }
+}
+
+template <class F, class T>
+inline void each_backward(const T* x, const T* t, const T* p, const T* dy, T b, int64_t n, T* dx, T* dt) {
+  if (p != nullptr) return each_backward_of<F, true>(x, t, p, dy, b, n, dx, dt);
+  each_backward_of<F, false>(x, t, p, dy, b, n, dx, dt);
 }
 
 #define ISKRA_LOOPS(name, doc) each<pair_losses::name, T>,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <vector>
 
 #include <iskra/kernels/conv.h>
 #include <iskra/kernels/gemm.h>
@@ -43,9 +44,9 @@ ProgramPtr convolution(const ConvSpec& spec);
 size_t weight_bytes(const Program& convolution);
 bool same_weights(const Program& a, const Program& b);
 /// Converts between dense (K,C/groups,R,S) weights and the layout of the convolution's program: towards it
-/// for forward and backward_data, back from it for backward_weight. Runs on {from, to}; needs no temporary
-/// memory.
-const Program& weight_reorder(const Program& convolution);
+/// for forward and backward_data, back from it for backward_weight. In parts, which may run side by side,
+/// each on {from, to} as a whole and without temporary memory.
+const std::vector<ProgramPtr>& weight_reorders(const Program& convolution);
 
 /// A program bound to one thread's temporary memory; calls are cheap. Must be used by the thread that made
 /// it.

@@ -2,6 +2,8 @@
 #include <iskra/kernels/onednn.h>
 #include <iskra/kernels/onednn_program.h>
 
+#include <algorithm>
+
 namespace iskra::kernels::onednn {
 namespace {
 
@@ -109,6 +111,24 @@ std::shared_ptr<Program> make_backward_weight(const ConvolutionDescs& d, const C
   return program;
 }
 
+/// In parts of filters that threads can share, where both layouts can be cut there.
+std::vector<ProgramPtr> make_reorders(const Desc& from, const Desc& to) {
+  constexpr int64_t kFilters = 64;  // a multiple of every block that oneDNN makes
+  const dnnl::memory::dims dims = to.dims();
+  std::vector<ProgramPtr> parts;
+  for (int64_t first = 0; dims[0] > kFilters && first < dims[0]; first += kFilters) {
+    dnnl::memory::dims size = dims, place(dims.size(), 0);
+    size[0] = std::min(kFilters, dims[0] - first);
+    place[0] = first;
+    const Desc from_part = from.submemory_desc(size, place, true),
+               to_part = to.submemory_desc(size, place, true);
+    if (from_part.is_zero() || to_part.is_zero()) return {make_reorder(from, to)};
+    parts.push_back(make_reorder(from_part, to_part));
+  }
+  if (parts.empty()) parts.push_back(make_reorder(from, to));
+  return parts;
+}
+
 ProgramPtr make_convolution(const ConvSpec& spec) {
   const ConvolutionDescs d(spec);
   std::shared_ptr<Program> program;
@@ -123,9 +143,9 @@ ProgramPtr make_convolution(const ConvSpec& spec) {
       program = make_backward_weight(d, spec);
       break;
   }
-  program->reorder = spec.direction == Direction::backward_weight
-                         ? make_reorder(program->weights, d.plain_weights)
-                         : make_reorder(d.plain_weights, program->weights);
+  program->reorders = spec.direction == Direction::backward_weight
+                          ? make_reorders(program->weights, d.plain_weights)
+                          : make_reorders(d.plain_weights, program->weights);
   return program;
 }
 
@@ -133,7 +153,7 @@ ProgramPtr make_convolution(const ConvSpec& spec) {
 
 size_t weight_bytes(const Program& convolution) { return (convolution.weights.get_size() + 63) / 64 * 64; }
 bool same_weights(const Program& a, const Program& b) { return a.weights == b.weights; }
-const Program& weight_reorder(const Program& convolution) { return *convolution.reorder; }
+const std::vector<ProgramPtr>& weight_reorders(const Program& convolution) { return convolution.reorders; }
 
 ProgramPtr convolution(const ConvSpec& spec) {
   if (!supports(spec.in)) return nullptr;

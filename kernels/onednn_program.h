@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -46,8 +47,8 @@ class Program {
   std::array<Desc, kMaxArguments> layouts;
   int arguments = 0;
   Desc scratch;
-  Desc weights;        // convolutions: the layout of oneDNN's choice …
-  ProgramPtr reorder;  // … and the way between it and the plain one
+  Desc weights;                      // convolutions: the layout of oneDNN's choice …
+  std::vector<ProgramPtr> reorders;  // … and the way between it and the plain one, in parts
 
   void add(int name, const Desc& layout) {
     names[static_cast<size_t>(arguments)] = name;

@@ -28,12 +28,12 @@ void rows(const void* x_, int64_t count, int64_t cols, bool logarithm, void* buf
     S* y = static_cast<S*>(y_) + r * cols;
     const T largest = row_max(x, padded_cols);
     if (logarithm) {
-      const T sum = row_sum<T>(padded_cols, [=](int64_t c) { return math::exp(x[c] - largest); });
+      const T sum = row_sum<T>(padded_cols, [=](int64_t c) { return math::exp_below(x[c] - largest); });
       const T log_sum = math::log(sum);
 #pragma omp simd
       for (int64_t c = 0; c < cols; ++c) store((x[c] - largest) - log_sum, y[c]);
     } else {
-      const T sum = row_sum<T>(padded_cols, [=](int64_t c) { return x[c] = math::exp(x[c] - largest); });
+      const T sum = row_sum<T>(padded_cols, [=](int64_t c) { return x[c] = math::exp_below(x[c] - largest); });
       const T scale = T(1) / sum;
 #pragma omp simd
       for (int64_t c = 0; c < cols; ++c) store(x[c] * scale, y[c]);
@@ -55,7 +55,7 @@ void rows_backward(const void* y_, const void* dy_, int64_t count, int64_t cols,
     if (logarithm) {
       const T sum = row_sum<T>(padded_cols, [=](int64_t c) { return dy[c]; });
 #pragma omp simd
-      for (int64_t c = 0; c < cols; ++c) store(dy[c] - math::exp(y[c]) * sum, dx[c]);
+      for (int64_t c = 0; c < cols; ++c) store(dy[c] - math::exp_below(y[c]) * sum, dx[c]);
     } else {
       const T sum = row_sum<T>(padded_cols, [=](int64_t c) { return dy[c] * y[c]; });
 #pragma omp simd
@@ -78,7 +78,7 @@ inline void column_sums(const S* x, int64_t length, int64_t stride, int64_t widt
   for (int64_t c = 0; c < width; ++c) sum[c] = T(0);
   for (int64_t i = 0; i < length; ++i) {
 #pragma omp simd
-    for (int64_t c = 0; c < width; ++c) sum[c] += math::exp(load(x[i * stride + c]) - largest[c]);
+    for (int64_t c = 0; c < width; ++c) sum[c] += math::exp_below(load(x[i * stride + c]) - largest[c]);
   }
 }
 
@@ -104,7 +104,7 @@ void columns(const void* x_, int64_t length, int64_t stride, int64_t width, bool
   for (int64_t i = 0; i < length; ++i) {
 #pragma omp simd
     for (int64_t c = 0; c < width; ++c)
-      store(math::exp(load(x[i * stride + c]) - largest[c]) * sum[c], y[i * stride + c]);
+      store(math::exp_below(load(x[i * stride + c]) - largest[c]) * sum[c], y[i * stride + c]);
   }
 }
 
@@ -132,7 +132,7 @@ void columns_backward(const void* y_, const void* dy_, int64_t length, int64_t s
     if (logarithm) {
 #pragma omp simd
       for (int64_t c = 0; c < width; ++c)
-        store(load(dy_row[c]) - math::exp(load(y_row[c])) * sum[c], dx_row[c]);
+        store(load(dy_row[c]) - math::exp_below(load(y_row[c])) * sum[c], dx_row[c]);
     } else {
 #pragma omp simd
       for (int64_t c = 0; c < width; ++c) store(load(y_row[c]) * (load(dy_row[c]) - sum[c]), dx_row[c]);

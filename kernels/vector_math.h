@@ -26,14 +26,15 @@ constexpr float kLn2Low = -2.12194440e-4F;
 constexpr float kInfinity = __builtin_inff();
 constexpr float kSqrtHalf = 0.707106781F;
 
-/// e^(a + b) for |b| << 1: the small part b adds precision where a is large.
-ISKRA_HD inline float exp_sum(float a, float b) {
+/// e^(a + b) for |b| << 1: the small part b adds precision where a is large. With one argument e^a.
+template <class... Rest>
+ISKRA_HD inline float exp_sum(float a, Rest... b) {
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   a = a > 89.0F ? 89.0F : a;             // e^89 is infinite, e^-104 is zero; NaN passes
   a = a < -104.0F ? -104.0F : a;
   float shifted = a * kLog2e + kRound;
   float n = shifted - kRound;
-  float r = (a - n * kLn2High) - n * kLn2Low + b;
+  float r = (((a - n * kLn2High) - n * kLn2Low) + ... + b);
   // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2
   float q = 0.00138146104F;
   q = q * r + 0.00836871006F;
@@ -47,16 +48,17 @@ ISKRA_HD inline float exp_sum(float a, float b) {
   return y * from_bits((half + 127U) << 23) * from_bits((k - half + 127U) << 23);
 }
 
-ISKRA_HD inline float exp(float x) { return exp_sum(x, 0.0F); }
+ISKRA_HD inline float exp(float x) { return exp_sum(x); }
 
-/// 2^30 e^(a + b) for -105.2 <= a <= 0 and |b| << 1. Never subnormal, so that the power of two is one factor;
-/// what is multiplied by kUnscale in the end is rounded once.
+/// 2^30 e^(a + b) for -105.2 <= a <= 0 and |b| << 1; with one argument 2^30 e^a. Never subnormal, so that the power
+/// of two is one factor; what is multiplied by kUnscale in the end is rounded once.
 constexpr float kUnscale = 0x1p-30F;
-ISKRA_HD inline float exp_scaled(float a, float b) {
+template <class... Rest>
+ISKRA_HD inline float exp_scaled(float a, Rest... b) {
   constexpr float kRound = 12582912.0F;
   float shifted = a * kLog2e + kRound;
   float n = shifted - kRound;
-  float r = (a - n * kLn2High) - n * kLn2Low + b;
+  float r = (((a - n * kLn2High) - n * kLn2Low) + ... + b);
   // (e^r - 1 - r) / r^2 on |r| <= ln(2) / 2, as in exp_sum
   float q = 0.00138146104F;
   q = q * r + 0.00836871006F;
@@ -66,6 +68,9 @@ ISKRA_HD inline float exp_scaled(float a, float b) {
   float y = (q * r) * r + r + 1.0F;
   return y * from_bits((bits_of(shifted) + (157U - bits_of(kRound))) << 23);
 }
+
+/// e^x for x <= 0, or above it by a rounding error, in fewer steps than exp.
+ISKRA_HD inline float exp_below(float x) { return exp_scaled(x < -105.0F ? -105.0F : x) * kUnscale; }
 
 ISKRA_HD inline float log(float x) {
   bool subnormal = x < 1.17549435e-38F;
@@ -137,7 +142,7 @@ ISKRA_HD inline float expm1(float x) {
 
 ISKRA_HD inline float sigmoid(float x) {
   float a = -__builtin_fabsf(x);
-  float e = exp_scaled(a < -105.0F ? -105.0F : a, 0.0F) * kUnscale;
+  float e = exp_below(a);
   return (x < 0.0F ? e : 1.0F) / (1.0F + e);
 }
 
@@ -150,7 +155,7 @@ ISKRA_HD inline float tanh(float x) {
   q = q * u + 0.133314416F;
   q = q * u - 0.333332807F;
   float a = __builtin_fabsf(x);
-  float e = exp_scaled(-2.0F * (a > 10.0F ? 10.0F : a), 0.0F) * kUnscale;  // at 10 it is 1, rounded
+  float e = exp_scaled(-2.0F * (a > 10.0F ? 10.0F : a)) * kUnscale;  // at 10 it is 1, rounded
   float large = __builtin_copysignf(1.0F - 2.0F * e / (1.0F + e), x);
   return a <= 0.625F ? x + x * (u * q) : large;
 }
@@ -232,6 +237,7 @@ ISKRA_HD inline double log1p(double x) { return ::log1p(x); }
 ISKRA_HD inline double log2(double x) { return ::log2(x); }
 
 ISKRA_HD inline double exp(double x) { return ::exp(x); }
+ISKRA_HD inline double exp_below(double x) { return ::exp(x); }
 ISKRA_HD inline double log(double x) { return ::log(x); }
 ISKRA_HD inline double tanh(double x) { return ::tanh(x); }
 ISKRA_HD inline double erf(double x) { return ::erf(x); }

@@ -55,12 +55,14 @@ ISKRA_HD inline double exp_wide(double t) {
 
 ISKRA_HD inline float pow(float a, float b) {
   const float y = static_cast<float>(exp_wide(static_cast<double>(b) * log_wide(__builtin_fabsf(a))));
+  // Without && and ||, which are branches to vectorisers.
   const bool whole = __builtin_truncf(b) == b;
-  const bool odd = whole && __builtin_truncf(b * 0.5F) != b * 0.5F;
-  const float signed_y = odd ? __builtin_copysignf(y, a) : y;
-  const bool undefined = a < 0.0F && a >= -3.40282347e38F && !whole;
-  const bool one = b == 0.0F || a == 1.0F || (a == -1.0F && __builtin_fabsf(b) == kInfinity);
-  return one ? 1.0F : undefined ? __builtin_nanf("") : signed_y;
+  const bool odd = whole & (__builtin_truncf(b * 0.5F) != b * 0.5F);
+  const float turned = __builtin_copysignf(y, a), signed_y = odd ? turned : y;
+  const bool undefined = (a < 0.0F) & (a >= -3.40282347e38F) & !whole;
+  const bool one = (b == 0.0F) | (a == 1.0F) | ((a == -1.0F) & (__builtin_fabsf(b) == kInfinity));
+  const float defined_y = undefined ? __builtin_nanf("") : signed_y;
+  return one ? 1.0F : defined_y;
 }
 
 ISKRA_HD inline double pow(double a, double b) { return ::pow(a, b); }

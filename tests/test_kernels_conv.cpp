@@ -48,7 +48,9 @@ const std::vector<Case>& cases() {
       {4, 10, 6, 5, 12, 1, 1, {}},
       {1, 64, 14, 14, 64, 3, 3, {.padding = {1, 1}}},
       {17, 4, 5, 5, 3, 5, 5, {}},
-      {2, 2, 3, 3, 2, 3, 3, {.padding = {3, 3}}},  // whole windows of padding
+      {2, 2, 3, 3, 2, 3, 3, {.padding = {3, 3}}},      // whole windows of padding
+      {1, 4, 31, 45, 130, 3, 3, {.padding = {1, 1}}},  // bands of rows in weight gradients, filters in parts
+      {2, 3, 40, 57, 70, 3, 2, {.stride = {2, 1}, .padding = {1, 0}}},
   };
   return all;
 }
@@ -172,6 +174,7 @@ TEST_P(Conv, BitsDoNotDependOnThreads) {
   const DType type = GetParam().dtype;
   const std::vector<Case> some = {{13, 16, 20, 20, 32, 3, 3, {.padding = {1, 1}}},
                                   {11, 1, 28, 28, 16, 3, 3, {.padding = {1, 1}}},
+                                  {1, 16, 45, 37, 130, 3, 3, {.padding = {1, 1}}},
                                   {5, 3, 32, 32, 64, 8, 8, {.stride = {8, 8}}}};
   for (const Case& t : some) {
     const Array x = pictures(type, t.x_shape(), 1), dy = pictures(type, t.y_shape(), 2);
