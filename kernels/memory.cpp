@@ -90,7 +90,7 @@ void copy_reversed(const Cpu& on, const StridedLoop& loop, const View& x, const 
 // The axis along which x lies densely while y does so along axis 0: the two make a matrix to transpose. -1:
 // none.
 int transposed_axis(const StridedLoop& loop) {
-  if (loop.inner_stride(1) != 1 || loop.size[0] < 4) return -1;
+  if (loop.inner_stride(1) != 1 || loop.inner_stride(0) == 0 || loop.size[0] < 4) return -1;
   for (int axis = 1; axis < loop.rank; ++axis)
     if (loop.stride[0][axis] == 1 && loop.size[axis] >= 4) return axis;
   return -1;

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kGrain = 16384;  // elements of a piece: some microseconds of work
 constexpr int64_t kBlock = 512;    // elements of a staged block: four buffers stay in the first cache
-constexpr int64_t kShort = 64;     // shorter runs are gathered, several in a block
+constexpr int64_t kShort =
+    64;  // shorter runs are gathered, several in a block; staged ones up to half a block
 constexpr int kOut = PointwiseRun::kOut;
 
 /// An operand as the walk sees it.
@@ -43,14 +44,14 @@ class Blocks {
     for (int o = 0; o < kOut; ++o)
       if (operand_[o].read() && operand_[o].constant())
         load(operand_[o], run.offset[o], 1, std::min(kBlock, run.inner * run.outer), buffer[o]);
-    if (run.inner < kShort && run.outer > 1) {
+    const bool in_place = std::all_of(
+        operand_, operand_ + 4, [&](const Operand& at) { return !at.read() || at.direct(1, run.inner); });
+    if (run.inner < (in_place ? kShort : kBlock / 2) && run.outer > 1) {
       const int64_t rows = kBlock / run.inner;
       for (int64_t row = 0; row < run.outer; row += rows)
         block(run, row, std::min(rows, run.outer - row), 0, run.inner, buffer);
       return;
     }
-    const bool in_place = std::all_of(
-        operand_, operand_ + 4, [&](const Operand& at) { return !at.read() || at.direct(1, run.inner); });
     const int64_t cols = in_place ? run.inner : kBlock;
     for (int64_t row = 0; row < run.outer; ++row)
       for (int64_t col = 0; col < run.inner; col += cols)

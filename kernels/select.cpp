@@ -174,18 +174,21 @@ void nonzero_places(Cpu on, View mask, const Shape& shape, View starts, MutView 
 
 namespace {
 
-// y[i] = f(i), rounded to y's type.
-template <class F>
-void fill_by(const Cpu& on, const MutView& y, F f) {
-  parallel_for(on, y.numel(), kGrain, [&](int64_t first, int64_t last) {
+// y[i] = start + (i - origin) * step for begin <= i < end, rounded to y's type.
+void progression(const Cpu& on, const MutView& y, int64_t begin, int64_t end, double start, double step,
+                 int64_t origin) {
+  parallel_for(on, end - begin, kGrain, [&](int64_t first, int64_t last) {
     constexpr int64_t kBlock = 256;
     double block[kBlock];
-    for (int64_t begin = first; begin < last; begin += kBlock) {
-      const int64_t count = std::min(kBlock, last - begin);
-      for (int64_t i = 0; i < count; ++i) block[i] = f(begin + i);
+    for (int64_t at = begin + first; at < begin + last; at += kBlock) {
+      const auto count = static_cast<int32_t>(std::min(kBlock, begin + last - at));
+      char* to = y.as<char>() + at * static_cast<int64_t>(size_of(y.dtype));
+      double* values = y.dtype == DType::f64 ? reinterpret_cast<double*>(to) : block;
+      // Counted in 32 bits, which every level converts in vectors.
+      const auto before = static_cast<double>(at - origin);
+      for (int32_t i = 0; i < count; ++i) values[i] = start + (before + static_cast<double>(i)) * step;
       const Shape shape{count};
-      copy(Cpu{}, View{block, DType::f64, shape, {1}},
-           MutView{y.as<char>() + begin * static_cast<int64_t>(size_of(y.dtype)), y.dtype, shape, {1}});
+      if (values == block) copy(Cpu{}, View{block, DType::f64, shape, {1}}, MutView{to, y.dtype, shape, {1}});
     }
   });
 }
@@ -193,16 +196,15 @@ void fill_by(const Cpu& on, const MutView& y, F f) {
 }  // namespace
 
 void arange(Cpu on, double start, double step, MutView y) {
-  fill_by(on, y, [=](int64_t i) { return start + static_cast<double>(i) * step; });
+  progression(on, y, 0, y.numel(), start, step, 0);
 }
 
 void linspace(Cpu on, double start, double end, MutView y) {
   // Both halves count from their own end: both ends are exact, and the numbers lie symmetrically.
   const int64_t n = y.numel(), half = (n + 1) / 2;
   const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
-  fill_by(on, y, [=](int64_t i) {
-    return i < half ? start + static_cast<double>(i) * step : end - static_cast<double>(n - 1 - i) * step;
-  });
+  progression(on, y, 0, half, start, step, 0);
+  progression(on, y, half, n, end, step, n - 1);
 }
 
 }  // namespace iskra::kernels
