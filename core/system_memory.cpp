@@ -57,7 +57,8 @@ void* allocate_host(size_t alignment, size_t bytes) {
   constexpr size_t kHugePage = size_t{1} << 21;
   if (bytes >= 2 * kHugePage) {
     void* block = std::aligned_alloc(kHugePage, (bytes + kHugePage - 1) / kHugePage * kHugePage);
-    // Whole pages alone, so that a block takes no more memory than it holds. A system may refuse: then pages are small.
+    // Whole pages alone, so that a block takes no more memory than it holds. A system may refuse: then pages
+    // are small.
     if (block != nullptr) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     return block;
   }

@@ -10,8 +10,8 @@ namespace iskra::detail {
 /// where the system does not say. `root` stands before /proc and /sys (tests).
 size_t available_host_memory(const char* root = "");
 
-/// Memory for std::free, or null. Large blocks ask for huge pages: loops over them miss the table of pages less, and
-/// their first use faults 512 times less often.
+/// Memory for std::free, or null. Large blocks ask for huge pages: loops over them miss the table of pages
+/// less, and their first use faults 512 times less often.
 void* allocate_host(size_t alignment, size_t bytes);
 
 }  // namespace iskra::detail

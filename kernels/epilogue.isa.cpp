@@ -13,6 +13,15 @@ struct Nothing {
   }
 };
 
+/// The activation, for a result that is stored as S.
+template <class Act, class S, class T>
+inline T activated(T v) {
+  if constexpr (sizeof(S) == 2 && requires { Act::f_short(v); })
+    return Act::f_short(v);
+  else
+    return Act::template f<T>(v);
+}
+
 template <class Act, bool Bias, bool Residual, bool Keep, bool Accumulate, class S, class T>
 inline void finish_row(int64_t n, const T* sums, const T* bias, const S* residual, S* preactivation, S* y) {
 #pragma omp simd
@@ -20,7 +29,7 @@ inline void finish_row(int64_t n, const T* sums, const T* bias, const S* residua
     T v = sums[j];
     if constexpr (Bias) v += bias[j];
     if constexpr (Keep) store(v, preactivation[j]);
-    v = Act::template f<T>(v);
+    v = activated<Act, S>(v);
     if constexpr (Residual) v += load(residual[j]);
     if constexpr (Accumulate) v += load(y[j]);
     store(v, y[j]);

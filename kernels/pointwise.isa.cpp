@@ -84,6 +84,8 @@ void unary(const PointwiseBlock& at) {
   using T = Computed<S>;
   if constexpr (requires(T x, Parameters<T> p) { Op::f(x, p); }) {
     each<S, kResult>(at, [p = parameters_of<T>(at)](T x, T, T) { return Op::f(x, p); });
+  } else if constexpr (sizeof(S) == 2 && requires(T x) { Op::f_short(x); }) {
+    each<S>(at, [](T x, T, T) { return Op::f_short(x); });
   } else if constexpr (sizeof(T) == 4 && requires(T x) { Op::near(x); }) {
     each_near<S>(at, [](T x, T) { return Op::near(x); }, [](T x, T) { return Op::f(x); });
   } else {
@@ -96,6 +98,8 @@ void unary_backward(const PointwiseBlock& at) {
   using T = Computed<S>;
   if constexpr (requires(T x, Parameters<T> p) { Op::df(x, x, p); }) {
     each<S>(at, [p = parameters_of<T>(at)](T x, T y, T dy) { return dy * Op::df(x, y, p); });
+  } else if constexpr (sizeof(S) == 2 && requires(T x) { Op::df_short(x); }) {
+    each<S>(at, [](T x, T, T dy) { return dy * Op::df_short(x); });
   } else if constexpr (sizeof(T) == 4 && requires(T x) { Op::df_near(x); }) {
     each_near<S>(
         at, [](T x, T dy) { return dy * Op::df_near(x); }, [](T x, T dy) { return dy * Op::df(x, x); });

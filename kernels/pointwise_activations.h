@@ -38,6 +38,12 @@ struct gelu : ReadsX {
     auto at = math::normal(x);
     return at.below + at.weighted_density;
   }
+  // For results of 16 bits.
+  ISKRA_HD static inline float f_short(float x) { return x * math::normal_short(x).below; }
+  ISKRA_HD static inline float df_short(float x) {
+    auto at = math::normal_short(x);
+    return at.below + at.weighted_density;
+  }
 };
 
 // Hendrycks & Gimpel 2016: x / 2 (1 + tanh(u)) = x * sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).

@@ -253,6 +253,7 @@ struct erf : ReadsX {
   ISKRA_HD static inline T f(T x) {
     return math::erf(x);
   }
+  ISKRA_HD static inline float f_short(float x) { return math::erf_short(x); }  // for results of 16 bits
   template <class T>
   ISKRA_HD static inline T df(T x, T) {
     return T(1.12837916709551257390) * math::exp(-x * x);

@@ -33,7 +33,8 @@ void rows(const void* x_, int64_t count, int64_t cols, bool logarithm, void* buf
 #pragma omp simd
       for (int64_t c = 0; c < cols; ++c) store((x[c] - largest) - log_sum, y[c]);
     } else {
-      const T sum = row_sum<T>(padded_cols, [=](int64_t c) { return x[c] = math::exp_below(x[c] - largest); });
+      const T sum =
+          row_sum<T>(padded_cols, [=](int64_t c) { return x[c] = math::exp_below(x[c] - largest); });
       const T scale = T(1) / sum;
 #pragma omp simd
       for (int64_t c = 0; c < cols; ++c) store(x[c] * scale, y[c]);

@@ -50,8 +50,8 @@ ISKRA_HD inline float exp_sum(float a, Rest... b) {
 
 ISKRA_HD inline float exp(float x) { return exp_sum(x); }
 
-/// 2^30 e^(a + b) for -105.2 <= a <= 0 and |b| << 1; with one argument 2^30 e^a. Never subnormal, so that the power
-/// of two is one factor; what is multiplied by kUnscale in the end is rounded once.
+/// 2^30 e^(a + b) for -105.2 <= a <= 0 and |b| << 1; with one argument 2^30 e^a. Never subnormal, so that the
+/// power of two is one factor; what is multiplied by kUnscale in the end is rounded once.
 constexpr float kUnscale = 0x1p-30F;
 template <class... Rest>
 ISKRA_HD inline float exp_scaled(float a, Rest... b) {
@@ -191,7 +191,34 @@ ISKRA_HD inline NormalTail normal_tail(float a) {
   return {(0.5F * kUnscale) * (bell * (t * q)), bell};
 }
 
-ISKRA_HD inline float erf(float x) {
+/// The same to 2^-15, for results of 16 bits: a^2 is rounded, and shorter polynomials do.
+ISKRA_HD inline NormalTail normal_tail_short(float a) {
+  constexpr float kRound = 12582912.0F, kLn2 = 0.693147181F;
+  a = a > 14.5F ? 14.5F : a;
+  float square = a * a;
+  float shifted = square * (-0.5F * kLog2e) + kRound;
+  float n = shifted - kRound;
+  float r = -0.5F * square - n * kLn2;
+  // e^r on |r| <= ln(2) / 2
+  float y = 0.0414586081F;
+  y = y * r + 0.167909072F;
+  y = y * r + 0.500043587F;
+  y = y * r + 0.999963405F;
+  y = y * r + 0.999999261F;
+  float bell = y * from_bits((bits_of(shifted) + (157U - bits_of(kRound))) << 23);
+  float t = 1.0F / (1.0F + 0.31F * a);
+  // e^(a^2 / 2) Q(a) / t as a polynomial in t = 1 / (1 + 0.31 a) on 0 <= a <= 14.5
+  float q = -0.0739291491F * kUnscale;
+  q = q * t + 0.180450368F * kUnscale;
+  q = q * t + 0.0157446887F * kUnscale;
+  q = q * t + 0.133429796F * kUnscale;
+  q = q * t + 0.120441273F * kUnscale;
+  q = q * t + 0.123860703F * kUnscale;
+  return {bell * (t * q), bell};
+}
+
+/// `tail` of |x| sqrt(2).
+ISKRA_HD inline float erf_of(float x, float tail) {
   float u = x * x;
   // erf(x) / x as a polynomial in x^2 on |x| <= 0.9
   float q = 8.51310178e-05F;
@@ -201,9 +228,12 @@ ISKRA_HD inline float erf(float x) {
   q = q * u + 0.112837151F;
   q = q * u - 0.376126349F;
   q = q * u + 1.12837923F;
-  float a = __builtin_fabsf(x);
-  float large = __builtin_copysignf(1.0F - 2.0F * normal_tail(a * 1.41421356F).tail, x);
-  return a <= 0.9F ? x * q : large;
+  float large = __builtin_copysignf(1.0F - 2.0F * tail, x);
+  return __builtin_fabsf(x) <= 0.9F ? x * q : large;
+}
+ISKRA_HD inline float erf(float x) { return erf_of(x, normal_tail(__builtin_fabsf(x) * 1.41421356F).tail); }
+ISKRA_HD inline float erf_short(float x) {
+  return erf_of(x, normal_tail_short(__builtin_fabsf(x) * 1.41421356F).tail);
 }
 
 /// sin(pi/2 * v) for |v| <= 1.
@@ -253,9 +283,12 @@ struct Normal {
   T below;
   T weighted_density;
 };
-ISKRA_HD inline Normal<float> normal(float x) {
-  NormalTail at = normal_tail(__builtin_fabsf(x));
+ISKRA_HD inline Normal<float> normal_of(float x, NormalTail at) {
   return {x < 0.0F ? at.tail : 1.0F - at.tail, (0.398942280F * kUnscale) * (x * at.bell)};
+}
+ISKRA_HD inline Normal<float> normal(float x) { return normal_of(x, normal_tail(__builtin_fabsf(x))); }
+ISKRA_HD inline Normal<float> normal_short(float x) {
+  return normal_of(x, normal_tail_short(__builtin_fabsf(x)));
 }
 ISKRA_HD inline Normal<double> normal(double x) {
   constexpr double kRootHalf = 0.70710678118654752440;
