@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include <iskra/kernels/check.h>
+#include <iskra/kernels/flush.h>
 #include <iskra/kernels/isa.h>
 #include <iskra/kernels/lanes.h>
 #include <iskra/kernels/onednn.h>
@@ -76,7 +77,12 @@ const Compute<S>* widened_bias(const Cpu& on, const View& bias, const char* op) 
 template <class S>
 void gemm(const GemmShape& shape, const S* a, const S* b, const Compute<S>* bias, Compute<S>* c,
           Compute<S> beta, void* scratch) {
-  table<S>().run(shape, a, b, bias, c, beta, scratch);
+  if constexpr (std::is_same_v<S, float>) {  // f16 becomes f32 by way of subnormal numbers
+    FlushSubnormals flush;
+    table<S>().run(shape, a, b, bias, c, beta, scratch);
+  } else {
+    table<S>().run(shape, a, b, bias, c, beta, scratch);
+  }
 }
 template <class S>
 size_t gemm_scratch_bytes(const GemmShape& shape) {

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <omp.h>
 
+#include <iskra/kernels/flush.h>
 #include <iskra/kernels/isa.h>
 #include <iskra/kernels/onednn_program.h>
 
@@ -177,6 +178,7 @@ void Runner::operator()(std::initializer_list<const void*> arguments) {
        arguments)  // the library reads its inputs through the same type as it writes its outputs
     check(dnnl_memory_set_data_handle(s.memory[i++].get(), const_cast<void*>(data)), "binding memory");
   OneThread one_thread;
+  FlushSubnormals flush;
   check(dnnl_primitive_execute(s.primitive.get(), s.stream.get(), s.count + 1, s.arguments.data()),
         "running");
 }

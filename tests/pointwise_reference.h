@@ -155,4 +155,10 @@ inline BinaryReference reference(BinaryOp op, double a, double b) {
   return {kNan, kNan, kNan};
 }
 
+/// Results of f32 below this may be zeros: the tails of some ops end there instead of in subnormal numbers.
+inline double zero_below(UnaryOp op) {
+  if (op == UnaryOp::sigmoid) return 1.2e-38;
+  return op == UnaryOp::gelu || op == UnaryOp::gelu_tanh || op == UnaryOp::silu ? 1e-36 : 0;
+}
+
 }  // namespace iskra::kernels::testing

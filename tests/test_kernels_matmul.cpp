@@ -140,6 +140,23 @@ TEST_P(Matmul, AnExpandedOperandHasStrideZero) {
   expect_close(c, want, tolerance(9), "expanded rows");
 }
 
+// Whoever computes: subnormal numbers, which some processors are slow with, count as zero.
+TEST_P(Matmul, SubnormalNumbersOfF32CountAsZero) {
+  const DType type = GetParam().dtype;
+  if (type != DType::f32) return;
+  Array a(type, {2, 40}), b(type, {40, 20}), c(type, {2, 20});
+  for (int64_t i = 0; i < 40; ++i) {
+    a.set(i, i % 2 == 0 ? 1e-39 : 1);  // 1e-39 * 1e30 would be seen beside 1e-9
+    a.set(40 + i, 1e-39);
+    for (int64_t j = 0; j < 20; ++j) b.set(i * 20 + j, i % 2 == 0 ? 1e30 : 5e-11);
+  }
+  matmul(on(), a.view(), b.view(), {}, c.view(), 0);
+  for (int64_t j = 0; j < 20; ++j) {
+    EXPECT_NEAR(c.get(j), 1e-9, 1e-15);
+    EXPECT_EQ(c.get(20 + j), 0);
+  }
+}
+
 TEST_P(Matmul, BitsDoNotDependOnThreads) {
   const DType type = GetParam().dtype;
   for (const Size& s : {Size{517, 130, 64}, Size{64, 250, 3001}, Size{1000, 64, 256}})

@@ -95,6 +95,7 @@ TEST(Pointwise, EveryBf16NumberIsRoundedOnce) {
       const double want = !std::isnan(points[k]) ? reference(op, points[k]).y
                           : op == UnaryOp::sign  ? 0
                                                  : kNan;
+      if (got[k] == 0 && std::abs(want) < zero_below(op)) continue;
       if (!rounded_once(got[k], want) && ++wrong < 5)
         ADD_FAILURE() << name_of(op) << "(" << points[k] << ") = " << want << ", got " << got[k];
     }
