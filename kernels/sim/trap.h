@@ -1,0 +1,16 @@
+// Faults that arrive as signals: a fiber's stack that overflows, and a thread that spins for ever.
+#pragma once
+
+#include <string>
+
+namespace iskra::sim {
+
+/// Once for the program, and once for each OS thread that launches; cheap when done already.
+void install_traps();
+/// "gemm.cu:120 in function", by addr2line; the raw address where that does not know.
+std::string source_line_of(const void* code_address);
+/// Seconds without any progress after which a launch is said to spin; ISKRA_SIM_PATIENCE, or 10 (60 under
+/// sanitizers).
+double patience();
+
+}  // namespace iskra::sim
