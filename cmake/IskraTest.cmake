@@ -69,12 +69,13 @@ function(iskra_test_support name)
   target_precompile_headers(${name} REUSE_FROM iskra-test-pch)
 endfunction()
 
-# iskra_test(NAME FLOORS floor... SOURCES file... [LINK target...] [THREADS n] [LABEL l] [ISA]): one GoogleTest program.
+# iskra_test(NAME FLOORS floor... SOURCES file... [LINK target...] [THREADS n] [LABEL l] [ISA] [SCHEDULES]): one GoogleTest program.
 # THREADS: its tests run with n OpenMP threads instead of one. LABEL: the program is
 # one test of ctest, with this label. ISA: they run once more for each lower level of the
 # instruction set that this machine has, as <test>.v2 and so on (not under sanitizers, which need one run).
+# SCHEDULES: they run once more in each order of the emulator's threads, as <test>.reverse and so on (likewise).
 function(iskra_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "ISA" "THREADS;LABEL" "FLOORS;SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "ISA;SCHEDULES" "THREADS;LABEL" "FLOORS;SOURCES;LINK")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES OR NOT arg_FLOORS)
     message(FATAL_ERROR "iskra_test(${name}): needs FLOORS and SOURCES; unknown: '${arg_UNPARSED_ARGUMENTS}'")
   endif()
@@ -92,13 +93,21 @@ function(iskra_test name)
   if(arg_ISA AND NOT ISKRA_SANITIZE)
     list(APPEND runs ${levels})
   endif()
+  set(schedules reverse deep random)
+  if(arg_SCHEDULES AND NOT ISKRA_SANITIZE)
+    list(APPEND runs ${schedules})
+  endif()
   foreach(run ${runs})
     set(scratch ${PROJECT_BINARY_DIR}/tests/scratch/${name}-${run})
     file(MAKE_DIRECTORY ${scratch})
     set(environment ${ISKRA_TEST_ENVIRONMENT} OMP_NUM_THREADS=${arg_THREADS} TMPDIR=${scratch} TEST_TMPDIR=${scratch})
     set(suffix)
-    if(NOT run STREQUAL "best")
+    if(run IN_LIST schedules)
+      list(APPEND environment ISKRA_SIM_SCHEDULE=${run})
+    elseif(NOT run STREQUAL "best")
       list(APPEND environment ISKRA_CPU=${run})
+    endif()
+    if(NOT run STREQUAL "best")
       set(suffix .${run})
     endif()
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_SUFFIX "${suffix}"

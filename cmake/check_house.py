@@ -21,6 +21,14 @@ MAX_LINES = 500
 HEAVY = re.compile(r"(CLI/.*|nlohmann/.*|iskra/zoo/json\.h|png\.h|zlib\.h|xxhash\.h|omp\.h|gtest/.*|benchmark/.*)$")
 JSON = "zoo/json.h"  # the one file that includes nlohmann's JSON
 DNNL = re.compile(r"(oneapi/dnnl/.*|dnnl.*\.hp?p?)$")
+# In kernel files; what may use them stands in gpu.h and the wrappers beside it.
+CUDA_RULES = [
+    (re.compile(r"\basm\b"), "'asm' in a kernel file: instructions stand in kernels/gpu_*.h, one a function"),
+    (re.compile(r"<<<"), "'<<<': launch by gpu::launch"),
+    (re.compile(r"\b__shared__\b"), "'__shared__': declare by SHARED or DYN_SHARED"),
+    (re.compile(r"\bcooperative_groups\b"), "'cooperative_groups' costs seconds of compile time: use the wrappers of gpu_*.h"),
+    (re.compile(r"\b__CUDA_ARCH__\b"), "'__CUDA_ARCH__' is not defined on the emulator: ask for ISKRA_GPU_ARCH"),
+]
 INCLUDE = re.compile(r'\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
 
@@ -60,6 +68,10 @@ def check_include(path, header):
 
 def check_line(path, line):
     """The rule that one line of code breaks, or None."""
+    if Path(path).suffix in {".cu", ".cuh"} and floor_of(path)[0]:
+        for pattern, message in CUDA_RULES:
+            if pattern.search(line.split("//")[0]):
+                return message
     include = INCLUDE.match(line)
     if include:
         return check_include(path, include.group(1))
@@ -84,7 +96,7 @@ def check_file(path, text):
     lines = text.splitlines()
     if len(lines) > MAX_LINES:
         broken.append((MAX_LINES + 1, f"{len(lines)} lines, the limit is {MAX_LINES}: two things live in one file"))
-    if path.endswith(".h") and not any(line.strip() == "#pragma once" for line in lines):
+    if path.endswith((".h", ".cuh")) and not any(line.strip() == "#pragma once" for line in lines):
         broken.append((1, "a header without '#pragma once'"))
     for number, line in enumerate(lines, 1):
         message = check_line(path, line)

@@ -1,81 +1,9 @@
 // Loops of copies and conversions. Compiled once per ISA level: raw pointers only.
-#include <iskra/kernels/half.h>
+#include <iskra/kernels/convert.h>
 #include <iskra/kernels/memory.isa.h>
 
 namespace iskra::kernels::ISKRA_ISA {
 namespace {
-
-// bool as it lies in memory: a byte, of which only zero is false.
-struct Bool {
-  uint8_t byte;
-};
-
-inline float value(bf16 x) { return to_float(x); }
-inline float value(f16 x) { return to_float(x); }
-inline uint8_t value(Bool x) { return x.byte != 0; }
-template <class T>
-inline T value(T x) {
-  return x;
-}
-
-template <class T>
-struct Limits;
-template <>
-struct Limits<uint8_t> {
-  static constexpr uint8_t kMin = 0, kMax = 255;
-};
-template <>
-struct Limits<int32_t> {
-  static constexpr int32_t kMin = INT32_MIN, kMax = INT32_MAX;
-};
-template <>
-struct Limits<int64_t> {
-  static constexpr int64_t kMin = INT64_MIN, kMax = INT64_MAX;
-};
-
-template <class T>
-inline constexpr bool kIsFloat = false;
-template <>
-inline constexpr bool kIsFloat<float> = true;
-template <>
-inline constexpr bool kIsFloat<double> = true;
-
-template <class To>
-struct Convert {
-  template <class From>
-  static inline To of(From x) {
-    if constexpr (kIsFloat<From> && !kIsFloat<To>) {  // truncates and saturates; NaN becomes 0
-      constexpr From kEnd = static_cast<From>(Limits<To>::kMax / 2 + 1) * 2;  // exact, unlike kMax
-      if (!(x < kEnd)) return x != x ? To(0) : Limits<To>::kMax;
-      return x <= static_cast<From>(Limits<To>::kMin) ? Limits<To>::kMin : static_cast<To>(x);
-    } else {
-      return static_cast<To>(x);
-    }
-  }
-};
-template <>
-struct Convert<bf16> {
-  static inline bf16 of(double x) { return to_bf16(x); }
-  template <class From>
-  static inline bf16 of(From x) {
-    return to_bf16(static_cast<float>(x));
-  }
-};
-template <>
-struct Convert<f16> {
-  static inline f16 of(double x) { return to_f16(x); }
-  template <class From>
-  static inline f16 of(From x) {
-    return to_f16(static_cast<float>(x));
-  }
-};
-template <>
-struct Convert<Bool> {
-  template <class From>
-  static inline Bool of(From x) {
-    return {static_cast<uint8_t>(x != From(0))};
-  }
-};
 
 template <class From, class To, class F>
 inline void each(const PointwiseRun& at, F f) {

@@ -1,81 +1,14 @@
-// Pointwise ops within integers and bool: all of them compute in i64, exactly, and wrap around in 64 bits and
-// when the result is stored in fewer. Division by zero is an error, as there is no value for it.
+// The loops of pointwise ops within integers and bool; what they compute stands in pointwise_integer.h.
 #include <cstddef>
 #include <type_traits>
 
-#include <iskra/kernels/check.h>
+#include <iskra/kernels/pointwise_integer.h>
 #include <iskra/kernels/pointwise_run.h>
 
 namespace iskra::kernels {
 namespace {
 
-int64_t wrapped(uint64_t x) { return static_cast<int64_t>(x); }
-uint64_t bits(int64_t x) { return static_cast<uint64_t>(x); }
-
-int64_t add(int64_t a, int64_t b) { return wrapped(bits(a) + bits(b)); }
-int64_t sub(int64_t a, int64_t b) { return wrapped(bits(a) - bits(b)); }
-int64_t mul(int64_t a, int64_t b) { return wrapped(bits(a) * bits(b)); }
-
-constexpr auto div = nullptr;  // true division leaves the integers
-int64_t minimum(int64_t a, int64_t b) { return a < b ? a : b; }
-int64_t maximum(int64_t a, int64_t b) { return a > b ? a : b; }
-
-int64_t floor_divide(int64_t a, int64_t b) {
-  ISKRA_CHECK(b != 0,
-              "floor_divide: a divisor is 0; integers have no value for that, convert to a floating "
-              "dtype or replace it with where");
-  if (b == -1) return sub(0, a);  // the smallest number has no opposite
-  const int64_t quotient = a / b;
-  return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
-}
-
-int64_t remainder(int64_t a, int64_t b) {
-  ISKRA_CHECK(b != 0,
-              "remainder: a divisor is 0; integers have no value for that, convert to a floating "
-              "dtype or replace it with where");
-  if (b == -1) return 0;
-  const int64_t rest = a % b;
-  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
-}
-
-int64_t pow(int64_t a, int64_t b) {
-  if (b < 0) return a == 1 ? 1 : a == -1 ? (b % 2 != 0 ? -1 : 1) : 0;  // 1 / a^-b, towards 0
-  int64_t y = 1;
-  for (; b > 0; b >>= 1) {
-    if ((b & 1) != 0) y = mul(y, a);
-    a = mul(a, a);
-  }
-  return y;
-}
-
-int64_t eq(int64_t a, int64_t b) { return a == b; }
-int64_t ne(int64_t a, int64_t b) { return a != b; }
-int64_t lt(int64_t a, int64_t b) { return a < b; }
-int64_t le(int64_t a, int64_t b) { return a <= b; }
-int64_t gt(int64_t a, int64_t b) { return a > b; }
-int64_t ge(int64_t a, int64_t b) { return a >= b; }
-int64_t logical_and(int64_t a, int64_t b) { return a != 0 && b != 0; }
-int64_t logical_or(int64_t a, int64_t b) { return a != 0 || b != 0; }
-int64_t logical_xor(int64_t a, int64_t b) { return (a != 0) != (b != 0); }
-
-// Beside x: the two parameters as integers.
-int64_t neg(int64_t x, int64_t, int64_t) { return sub(0, x); }
-int64_t abs(int64_t x, int64_t, int64_t) { return x < 0 ? sub(0, x) : x; }
-int64_t sign(int64_t x, int64_t, int64_t) { return (x > 0) - (x < 0); }
-int64_t itself(int64_t x, int64_t, int64_t) { return x; }
-int64_t square(int64_t x, int64_t, int64_t) { return mul(x, x); }
-int64_t relu(int64_t x, int64_t, int64_t) { return x > 0 ? x : 0; }
-int64_t clamp(int64_t x, int64_t low, int64_t high) { return minimum(maximum(x, low), high); }
-int64_t pow_number(int64_t x, int64_t exponent, int64_t) { return pow(x, exponent); }
-int64_t logical_not(int64_t x, int64_t, int64_t) { return x == 0; }
-int64_t never(int64_t, int64_t, int64_t) { return 0; }
-int64_t always(int64_t, int64_t, int64_t) { return 1; }
-
-// A parameter, saturating: infinite bounds are no bounds.
-int64_t whole(double x) {
-  if (x >= 0x1p63) return INT64_MAX;
-  return x <= -0x1p63 ? INT64_MIN : static_cast<int64_t>(x);
-}
+using namespace integer;
 
 template <auto f>
 void unary_body(const PointwiseBlock& at) {

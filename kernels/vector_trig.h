@@ -19,7 +19,7 @@ struct TurnTable {
   double low[kSize];   ///< what is left, to 2^-79
 };
 
-constexpr TurnTable make_turn_table() {
+ISKRA_HD constexpr TurnTable make_turn_table() {
   constexpr uint32_t kTwoOverPi[] = {0xA2F9836EU, 0x4E441529U, 0xFC2757D1U, 0xF534DDC0U,
                                      0xDB629599U, 0x3C439041U, 0xFE5163ABU};
   TurnTable table{};

@@ -31,14 +31,14 @@ struct ComputedType<double> {
 template <class S>
 using Computed = typename ComputedType<S>::Type;
 
-inline float load(float x) { return x; }
-inline double load(double x) { return x; }
-inline float load(bf16 x) { return to_float(x); }
-inline float load(f16 x) { return to_float(x); }
-inline void store(float x, float& y) { y = x; }
-inline void store(double x, double& y) { y = x; }
-inline void store(float x, bf16& y) { y = to_bf16(x); }
-inline void store(float x, f16& y) { y = to_f16(x); }
+ISKRA_HD inline float load(float x) { return x; }
+ISKRA_HD inline double load(double x) { return x; }
+ISKRA_HD inline float load(bf16 x) { return to_float(x); }
+ISKRA_HD inline float load(f16 x) { return to_float(x); }
+ISKRA_HD inline void store(float x, float& y) { y = x; }
+ISKRA_HD inline void store(double x, double& y) { y = x; }
+ISKRA_HD inline void store(float x, bf16& y) { y = to_bf16(x); }
+ISKRA_HD inline void store(float x, f16& y) { y = to_f16(x); }
 
 /// buffer + n; null stays null (nothing is widened, and no buffer was given).
 template <class T>

@@ -33,11 +33,19 @@ PLANTED = [
     ("kernels/bad.isa.cpp", '_Pragma("omp parallel")\n', "'omp parallel'"),
     ("bench/bad.cpp", "using namespace std;\n", "name what you use"),
     ("nn/bad.h", "int f();\n", "#pragma once"),
+    ("kernels/bad.cu", '__device__ void f() { asm volatile("nop;"); }\n', "'asm' in a kernel file"),
+    ("kernels/bad.cu", "void f() { kernel<<<1, 32>>>(); }\n", "launch by gpu::launch"),
+    ("kernels/bad.cuh", "#pragma once\n__shared__ float x[3];\n", "declare by SHARED"),
+    ("kernels/bad.cu", "#include <cooperative_groups.h>\n", "'cooperative_groups'"),
+    ("kernels/bad.cuh", "#pragma once\n#if __CUDA_ARCH__ >= 900\n#endif\n", "ISKRA_GPU_ARCH"),
+    ("kernels/bad.cuh", "DEV int f();\n", "#pragma once"),
     ("tests/bad.cpp", "int x;\n" * 501, "501 lines"),
 ]
 
 CLEAN = {
     "kernels/onednn.cpp": "#include <dnnl.hpp>\n#include <iskra/kernels/kernels.h>\n",
+    "kernels/softmax.cu": "SHARED(tile, float[32]);  // not __shared__, and no asm\n",
+    "kernels/gpu_matrix.h": "#pragma once\nDEV void f() { asm volatile(\"x;\"); }\n",
     "kernels/parallel.cpp": "#pragma omp parallel num_threads(2)\n",
     "kernels/reduce.isa.cpp": "#pragma omp simd reduction(+ : sum)\n",
     "kernels/row_loops.h": "#pragma once\n#pragma omp simd\n",

@@ -37,7 +37,7 @@ class Dev(unittest.TestCase):
         self.wrong("there is no command 'tset'; did you mean 'test'?", "tset")
         self.wrong("there is no command 'lnit'; did you mean 'lint'?", "lnit")
         self.wrong("there is no command 'xyzzy'", "xyzzy")
-        self.wrong("there is no preset 'assan'; did you mean 'asan'?; there are cpu asan tsan", "build", "assan")
+        self.wrong("there is no preset 'assan'; did you mean 'asan'?; there are cpu sim asan tsan", "build", "assan")
         self.wrong("lint takes no arguments", "lint", "kernels")
         self.wrong("format takes no arguments", "format", "kernels")
         self.wrong("build takes one preset, not 'cpu asan'", "build", "cpu", "asan")

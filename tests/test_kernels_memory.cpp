@@ -10,6 +10,7 @@
 #include <iskra/kernels/half.h>
 #include <iskra/kernels/kernels.h>
 #include "kernel_arrays.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -22,7 +23,7 @@ MutView flat(std::vector<T>& v) {
 template <class To, class From>
 std::vector<To> converted(std::vector<From> x) {
   std::vector<To> y(x.size());
-  copy(Cpu{}, flat(x), flat(y));
+  copy(on(), flat(x), flat(y));
   return y;
 }
 
@@ -107,9 +108,9 @@ TEST(Memory, EveryPairOfTypesConvertsSmallNumbers) {
       std::vector<double> result(37);
       std::vector<char> a(37 * 8), b(37 * 8);
       MutView first{a.data(), from, {37}, {1}}, second{b.data(), to, {37}, {1}};
-      copy(Cpu{}, flat(numbers), first);
-      copy(Cpu{}, first, second);
-      copy(Cpu{}, second, flat(result));
+      copy(on(), flat(numbers), first);
+      copy(on(), first, second);
+      copy(on(), second, flat(result));
       EXPECT_EQ(result, numbers) << name_of(from) << " to " << name_of(to);
     }
 }
@@ -140,7 +141,7 @@ TEST(Memory, CopiesBetweenAnyLayouts) {
         Array x = Array::random(from, at.shape, at.x, 11);
         for (int threads : {1, 3}) {
           Array y(to, at.shape, at.y);
-          copy(Cpu{threads}, x.view(), y.view());
+          copy(on(threads), x.view(), y.view());
           for (int64_t i = 0; i < x.numel(); ++i) ASSERT_EQ(y.get(i), x.get(i)) << text(at.shape, at.x, at.y);
         }
       }
@@ -152,7 +153,7 @@ TEST(Memory, LargeTransposesOfEverySize) {
     const int64_t rows = 301, cols = 1009;
     std::vector<T> x(static_cast<size_t>(rows * cols)), y(x.size());
     for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<T>(i * 7919 % 251);
-    copy(Cpu{3}, View{x.data(), dtype_of<T>, {cols, rows}, {1, cols}},
+    copy(on(3), View{x.data(), dtype_of<T>, {cols, rows}, {1, cols}},
          MutView{y.data(), dtype_of<T>, {cols, rows}, {rows, 1}});
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < cols; ++c)
@@ -168,25 +169,25 @@ TEST(Memory, AddsInto) {
   for (DType dtype : {DType::f32, DType::f64}) {
     const Shape shape{5, 33};
     Array x = Array::random(dtype, shape, {1, 5}, 12), y = Array::random(dtype, shape, 13), before = y;
-    add_into(Cpu{2}, x.view(), y.view(), 1);
+    add_into(on(2), x.view(), y.view(), 1);
     for (int64_t i = 0; i < y.numel(); ++i) ASSERT_EQ(y.get(i), before.get(i) + x.get(i));
-    add_into(Cpu{2}, x.view(), y.view(), 0);
+    add_into(on(2), x.view(), y.view(), 0);
     for (int64_t i = 0; i < y.numel(); ++i) ASSERT_EQ(y.get(i), x.get(i));
   }
   std::vector<bf16> a = converted<bf16>(std::vector<float>{1, 2, 256}),
                     b = converted<bf16>(std::vector<float>{2, 3, 1});
-  add_into(Cpu{}, flat(a), flat(b), 1);
+  add_into(on(), flat(a), flat(b), 1);
   EXPECT_EQ(converted<float>(b),
             (std::vector<float>{3, 5, 256}));  // 257 lies halfway; the even neighbour is 256
   std::vector<int32_t> i(1);
-  EXPECT_THROW(add_into(Cpu{}, flat(i), flat(i), 1), Error);
-  EXPECT_THROW(add_into(Cpu{}, flat(a), flat(b), 0.5F), Error);
+  EXPECT_THROW(add_into(on(), flat(i), flat(i), 1), Error);
+  EXPECT_THROW(add_into(on(), flat(a), flat(b), 0.5F), Error);
 }
 
 TEST(Memory, FillsWhatBelongsToTheViewAndNothingElse) {
   for (DType dtype : {DType::f32, DType::f64, DType::i32}) {
     Array y(dtype, {7, 9}, {24, 2}), untouched = y;
-    fill(Cpu{2}, y.view(), 3);
+    fill(on(2), y.view(), 3);
     for (int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(y.get(i), 3);
     const char* gap = static_cast<const char*>(y.view().data) + size_of(dtype);
     EXPECT_EQ(
@@ -194,10 +195,10 @@ TEST(Memory, FillsWhatBelongsToTheViewAndNothingElse) {
         0);
   }
   std::vector<bf16> h(5);
-  fill(Cpu{}, flat(h), -1.5);
+  fill(on(), flat(h), -1.5);
   EXPECT_EQ(converted<float>(h), std::vector<float>(5, -1.5F));
   std::vector<int64_t> large(3);
-  fill(Cpu{}, flat(large), 1e18);
+  fill(on(), flat(large), 1e18);
   EXPECT_EQ(large, std::vector<int64_t>(3, 1000000000000000000));
 }
 
@@ -212,7 +213,7 @@ TEST(Memory, NormalizesPictures) {
       Array y(dtype, shape, channels_last_strides(shape));
       HeapScratch scratch;
       normalize_images(
-          Cpu{2, Provider::fastest, &scratch},
+          on(2, &scratch),
           View{x.data(), DType::u8, {n, h, w, channels}, contiguous_strides({n, h, w, channels})}, mean,
           deviation, y.view());
       for (int64_t i = 0; i < n; ++i)

@@ -11,6 +11,7 @@
 #include <iskra/kernels/kernels.h>
 #include "kernel_arrays.h"
 #include "pointwise_reference.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -55,8 +56,8 @@ class EachUnary : public ::testing::TestWithParam<std::tuple<int, DType>> {
     SCOPED_TRACE(text(name_of(op), " ", name_of(dtype), " ", shape, " ", x_stride, " ", y_stride));
     Array x = input(shape, x_stride), y(dtype, shape, y_stride), dx(dtype, shape, x_stride);
     Array dy = Array::random(dtype, shape, y_stride, 4);
-    unary(Cpu{}, op, x.view(), y.view(), params_of(op));
-    unary_backward(Cpu{}, op, x.view(), y.view(), dy.view(), dx.view(), params_of(op));
+    unary(on(), op, x.view(), y.view(), params_of(op));
+    unary_backward(on(), op, x.view(), y.view(), dy.view(), dx.view(), params_of(op));
     std::vector<double> want_y, want_dx;
     for (int64_t i = 0; i < x.numel(); ++i) {
       Reference at = reference(op, x.get(i));
@@ -69,7 +70,7 @@ class EachUnary : public ::testing::TestWithParam<std::tuple<int, DType>> {
     // What the derivative does not read may be missing.
     Array again(dtype, shape, x_stride);
     BackwardReads reads = backward_reads(op);
-    unary_backward(Cpu{}, op, reads.first ? std::as_const(x).view() : View{},
+    unary_backward(on(), op, reads.first ? std::as_const(x).view() : View{},
                    reads.second ? std::as_const(y).view() : View{}, dy.view(), again.view(), params_of(op));
     expect_same_bits(again, dx, "backward without the operands it does not read");
   }
@@ -88,10 +89,10 @@ TEST_P(EachUnary, AgreesWithTheReferenceInEveryLayout) {
 TEST_P(EachUnary, WorksInPlaceAndOnEveryThreadCount) {
   const Shape shape{50021};
   Array x = input(shape, {1}), y(dtype, shape);
-  unary(Cpu{1}, op, x.view(), y.view(), params_of(op));
+  unary(on(1), op, x.view(), y.view(), params_of(op));
   for (int threads : {1, 2, 3}) {
     Array z = x;
-    unary(Cpu{threads}, op, z.view(), z.view(), params_of(op));
+    unary(on(threads), op, z.view(), z.view(), params_of(op));
     expect_same_bits(z, y, "in place");
   }
 }
@@ -100,7 +101,7 @@ TEST_P(EachUnary, NanStaysNan) {
   if (op == UnaryOp::sign) return;  // 0, as PyTorch has it
   Array x(dtype, {33}), y(dtype, {33});
   for (int64_t i = 0; i < 33; ++i) x.set(i, kNan);
-  unary(Cpu{}, op, x.view(), y.view(), params_of(op));
+  unary(on(), op, x.view(), y.view(), params_of(op));
   for (int64_t i = 0; i < 33; ++i) EXPECT_TRUE(std::isnan(y.get(i))) << i;
 }
 
@@ -124,7 +125,7 @@ TEST(Pointwise, FloatFunctionsAreExactAllOverTheirRange) {
   for (UnaryOp op :
        {UnaryOp::exp, UnaryOp::expm1, UnaryOp::log, UnaryOp::log1p, UnaryOp::log2, UnaryOp::sin, UnaryOp::cos,
         UnaryOp::tan, UnaryOp::tanh, UnaryOp::sigmoid, UnaryOp::erf, UnaryOp::gelu}) {
-    unary(Cpu{}, op, x.view(), y.view());
+    unary(on(), op, x.view(), y.view());
     const double floor = zero_below(op) + 32 * 1.5e-45;
     for (int64_t i = 0; i < 2 * half; ++i) {
       const double want = reference(op, x.get(i)).y, got = y.get(i);
@@ -150,8 +151,8 @@ TEST(Pointwise, TailsEndInZerosAndNotInSubnormalNumbers) {
     dy.set(i, 1);
   }
   for (UnaryOp op : {UnaryOp::gelu, UnaryOp::sigmoid}) {
-    unary(Cpu{}, op, x.view(), y.view());
-    unary_backward(Cpu{}, op, x.view(), y.view(), dy.view(), dx.view());
+    unary(on(), op, x.view(), y.view());
+    unary_backward(on(), op, x.view(), y.view(), dy.view(), dx.view());
     for (int64_t i = 0; i < kCount; ++i) {
       EXPECT_NE(std::fpclassify(static_cast<float>(y.get(i))), FP_SUBNORMAL)
           << name_of(op) << " " << x.get(i);
@@ -185,7 +186,7 @@ TEST(Pointwise, ExtremesOfFunctions) {
     for (const Case& at : cases) {
       Array x(dtype, {17}), y(dtype, {17});
       for (int64_t i = 0; i < 17; ++i) x.set(i, at.x);
-      unary(Cpu{}, at.op, x.view(), y.view());
+      unary(on(), at.op, x.view(), y.view());
       for (int64_t i = 0; i < 17; ++i)
         EXPECT_TRUE(std::isnan(at.want) ? std::isnan(y.get(i)) : y.get(i) == at.want)
             << name_of(at.op) << "(" << at.x << ") " << name_of(dtype) << " gave " << y.get(i);
@@ -207,8 +208,8 @@ class EachBinary : public ::testing::TestWithParam<std::tuple<int, DType>> {
     for (int64_t i = 0; op == BinaryOp::pow && i < a.numel(); ++i) a.set(i, std::abs(a.get(i)) + 0.125);
     Array y(dtype, shape, y_stride), da(dtype, shape, y_stride), db(dtype, shape, y_stride);
     Array dy = Array::random(dtype, shape, y_stride, 7);
-    binary(Cpu{}, op, a.view(), b.view(), y.view());
-    binary_backward(Cpu{}, op, a.view(), b.view(), dy.view(), da.view(), db.view());
+    binary(on(), op, a.view(), b.view(), y.view());
+    binary_backward(on(), op, a.view(), b.view(), dy.view(), da.view(), db.view());
     std::vector<double> want, want_da, want_db;
     for (int64_t i = 0; i < y.numel(); ++i) {
       BinaryReference at = reference(op, a.get(i), b.get(i));
@@ -220,10 +221,10 @@ class EachBinary : public ::testing::TestWithParam<std::tuple<int, DType>> {
     EXPECT_LE(worst_error(dtype, da, want_da, 1e-30), 2);
     EXPECT_LE(worst_error(dtype, db, want_db, 1e-30), 3);
     Array only(dtype, shape, y_stride);
-    binary_backward(Cpu{}, op, a.view(), b.view(), dy.view(), MutView{}, only.view());
+    binary_backward(on(), op, a.view(), b.view(), dy.view(), MutView{}, only.view());
     expect_same_bits(only, db, "db alone");
     BackwardReads reads = backward_reads(op);
-    binary_backward(Cpu{}, op, reads.first ? std::as_const(a).view() : View{},
+    binary_backward(on(), op, reads.first ? std::as_const(a).view() : View{},
                     reads.second ? std::as_const(b).view() : View{}, dy.view(), only.view(), MutView{});
     expect_same_bits(only, da, "da without the operands it does not read");
   }
@@ -246,10 +247,10 @@ TEST_P(EachBinary, AgreesWithTheReferenceAndBroadcasts) {
 TEST_P(EachBinary, WorksInPlaceAndOnEveryThreadCount) {
   const Shape shape{50021};
   Array a = Array::random(dtype, shape, 8), b = Array::random(dtype, shape, 9), y(dtype, shape);
-  binary(Cpu{1}, op, a.view(), b.view(), y.view());
+  binary(on(1), op, a.view(), b.view(), y.view());
   for (int threads : {1, 2, 3}) {
     Array z = a;
-    binary(Cpu{threads}, op, z.view(), b.view(), z.view());
+    binary(on(threads), op, z.view(), b.view(), z.view());
     expect_same_bits(z, y, "in place");
   }
 }

@@ -12,6 +12,7 @@
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/kernels.h>
 #include "pointwise_reference.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -22,7 +23,7 @@ struct Converted {
   MutView view;
   Converted(const std::vector<double>& numbers, DType dtype)
       : storage(numbers.size()), view{storage.data(), dtype, {static_cast<int64_t>(numbers.size())}, {1}} {
-    copy(Cpu{}, View{numbers.data(), DType::f64, view.shape, view.stride}, view);
+    copy(on(), View{numbers.data(), DType::f64, view.shape, view.stride}, view);
   }
 };
 
@@ -43,7 +44,7 @@ TEST(Pointwise, OperandsOfDifferentTypesAreRoundedOnce) {
         const Converted a(left, type_a), b(right, type_b), want(product, type_y);
         Converted y(std::vector<double>(product.size(), -1), type_y);
         const Shape shape{kRows, kCols};
-        binary(Cpu{2}, BinaryOp::mul, View{a.view.data, type_a, shape, {2 * kCols, 2}},
+        binary(on(2), BinaryOp::mul, View{a.view.data, type_a, shape, {2 * kCols, 2}},
                View{b.view.data, type_b, shape, {1, 0}}, MutView{y.view.data, type_y, shape, {kCols, 1}});
         EXPECT_EQ(std::memcmp(y.view.data, want.view.data, product.size() * size_of(type_y)), 0);
       }
@@ -63,7 +64,7 @@ std::vector<double> every_bf16(size_t count = 65536) {
 
 std::vector<double> numbers_of(const MutView& x) {
   std::vector<double> numbers(static_cast<size_t>(x.numel()));
-  copy(Cpu{}, x, MutView{numbers.data(), DType::f64, x.shape, x.stride});
+  copy(on(), x, MutView{numbers.data(), DType::f64, x.shape, x.stride});
   return numbers;
 }
 
@@ -84,8 +85,8 @@ TEST(Pointwise, EveryBf16NumberIsRoundedOnce) {
     const auto op = static_cast<UnaryOp>(i);
     SCOPED_TRACE(name_of(op));
     Converted y(points, DType::bf16), in_place(points, DType::bf16);
-    unary(Cpu{}, op, x.view, y.view, params_of(op));
-    unary(Cpu{2}, op, in_place.view, in_place.view, params_of(op));
+    unary(on(), op, x.view, y.view, params_of(op));
+    unary(on(2), op, in_place.view, in_place.view, params_of(op));
     EXPECT_EQ(std::memcmp(y.view.data, in_place.view.data, points.size() * 2), 0) << "in place";
     const std::vector<double> got = numbers_of(y.view);
     int wrong = 0;
@@ -114,8 +115,8 @@ TEST(Pointwise, GradientsOfBf16AreRoundedOnce) {
     const auto op = static_cast<UnaryOp>(i);
     SCOPED_TRACE(name_of(op));
     Converted y(points, DType::bf16), dx(points, DType::bf16);
-    unary(Cpu{}, op, x.view, y.view, params_of(op));
-    unary_backward(Cpu{}, op, x.view, y.view, dy.view, dx.view, params_of(op));
+    unary(on(), op, x.view, y.view, params_of(op));
+    unary_backward(on(), op, x.view, y.view, dy.view, dx.view, params_of(op));
     const std::vector<double> got = numbers_of(dx.view), stored = numbers_of(y.view);
     const bool from_y = backward_reads(op).second;
     for (size_t k = 0; k < points.size(); ++k) {
@@ -152,14 +153,14 @@ TEST(Pointwise, TestsOfFloatsGiveBool) {
     for (const auto& [op, want] : cases)
       for (int64_t step : {1, 2}) {  // beside each other, and with gaps
         std::vector<uint8_t> y(2 * points.size(), 7);
-        binary(Cpu{2}, op, a.view, b.view, MutView{y.data(), DType::boolean, {n}, {step}});
+        binary(on(2), op, a.view, b.view, MutView{y.data(), DType::boolean, {n}, {step}});
         for (size_t i = 0; i < points.size(); ++i)
           ASSERT_EQ(y[i * static_cast<size_t>(step)], want(left[i], right[i]) ? 1 : 0)
               << name_of(op) << " " << name_of(dtype) << " " << left[i] << " " << right[i];
         EXPECT_EQ(y[1], step == 2 ? 7 : y[1]);
       }
     std::vector<uint8_t> y(points.size());
-    unary(Cpu{}, UnaryOp::is_nan, b.view, MutView{y.data(), DType::boolean, {n}, {1}});
+    unary(on(), UnaryOp::is_nan, b.view, MutView{y.data(), DType::boolean, {n}, {1}});
     for (size_t i = 0; i < points.size(); ++i) ASSERT_EQ(y[i], std::isnan(right[i]) ? 1 : 0);
   }
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -78,7 +79,9 @@ std::vector<const KernelRecord*> kernel_records() {
 }
 
 void write_coverage(const std::string& folder) {
-  std::ofstream out(folder + "/" + std::to_string(getpid()) + ".txt");
+  // Numbers of processes come back: the time makes the name unique.
+  auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  std::ofstream out(folder + "/" + std::to_string(getpid()) + "-" + std::to_string(now) + ".txt");
   for (const KernelRecord* record : kernel_records())
     out << record->launches.load() << " " << record->name << "\n";
   out.close();

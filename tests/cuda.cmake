@@ -1,0 +1,49 @@
+# Tests of the emulator and of the CUDA kernels on it.
+
+# The emulator of CUDA. Kernels reinterpret memory freely, as CUDA code does.
+iskra_test(test_sim FLOORS sim SOURCES
+  test_sim_atomics.cpp
+  test_sim_barriers.cpp
+  test_sim_faults.cpp
+  test_sim_shared.cpp
+  test_sim_threads.cpp
+  test_sim_warps.cpp
+  )
+target_compile_options(test_sim PRIVATE -fno-strict-aliasing)
+
+# What only a sanitizer sees in a kernel, it must see: each of these programs has to end with its report.
+if(ISKRA_SANITIZE)
+  add_executable(sim_planted sim_planted.cpp)
+  iskra_link_floors(sim_planted sim)
+  target_compile_options(sim_planted PRIVATE -fno-strict-aliasing)
+  set(right "all passed")
+  if(ISKRA_SANITIZE MATCHES thread)
+    set(planted same_value between_blocks no_fence no_warp_barrier shuffle_is_no_barrier write_after_read)
+    set(report "WARNING: ThreadSanitizer: data race")
+  else()
+    target_compile_options(sim_planted PRIVATE -fsanitize=float-cast-overflow)  # which `undefined` leaves out
+    set(planted over_shared over_dynamic over_global vector_load shift to_int)
+    set(report "ERROR: AddressSanitizer: |runtime error: (load of misaligned address|member access within misaligned|shift exponent|index 32 out of bounds|3e[+]09 is outside)")
+  endif()
+  foreach(name right ${planted})
+    add_test(NAME sim.planted.${name} COMMAND sim_planted ${name})
+    set(expected "${report}")
+    if(name STREQUAL "right")
+      set(expected "${right}")
+    endif()
+    set_tests_properties(sim.planted.${name} PROPERTIES TIMEOUT ${ISKRA_TEST_TIMEOUT} ENVIRONMENT "${ISKRA_TEST_ENVIRONMENT}"
+                         PASS_REGULAR_EXPRESSION "${expected}")
+  endforeach()
+endif()
+
+# The tests of kernels that are on CUDA already, by the same files as on the CPU.
+iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
+  test_kernels_elements.cpp
+  test_kernels_memory.cpp
+  test_kernels_pointwise.cpp
+  test_kernels_pointwise_types.cpp
+  )
+target_compile_definitions(test_kernels_cuda PRIVATE ISKRA_TEST_CUDA=1)
+
+# What `./dev test sim` builds: the floors above run on the CPU alone today.
+add_custom_target(cuda-tests DEPENDS test_sim test_kernels_cuda)
