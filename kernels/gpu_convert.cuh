@@ -28,7 +28,7 @@ DEV T load_as(const void* data, DType dtype, int64_t i) {
     case DType::boolean:
       return Convert<T>::of(value(static_cast<const Bool*>(data)[i]));
   }
-  return T(0);
+  return T{};
 }
 
 /// Element i of `data` becomes x: rounded, truncated and saturated, or wrapped around, as convert.h says.

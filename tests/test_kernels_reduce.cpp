@@ -9,6 +9,7 @@
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/kernels.h>
 #include "kernel_arrays.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -23,7 +24,7 @@ class Reduce : public ::testing::TestWithParam<DType> {
   Array sum(const Array& x, const Shape& y_shape, const Shape& y_stride, double scale, int threads) const {
     Array y(dtype, y_shape, y_stride);
     HeapScratch scratch;
-    reduce(Cpu{threads, Provider::fastest, &scratch}, ReduceOp::sum, x.view(), {}, y.view(), scale);
+    reduce(on(threads, &scratch), ReduceOp::sum, x.view(), {}, y.view(), scale);
     return y;
   }
 
@@ -91,7 +92,7 @@ TEST_P(Reduce, ErrorDoesNotGrowWithTheNumberOfTerms) {
   const int64_t n = 10000000;
   const double tenth = dtype == DType::f32 ? static_cast<double>(0.1F) : 0.1;
   Array x(dtype, {n});
-  fill(Cpu{}, x.view(), 0.1);
+  fill(on(), x.view(), 0.1);
   const double want = tenth * static_cast<double>(n);
   EXPECT_NEAR(sum(x, {1}, {1}, 1, 1).get(0), want, 1e-6 * want);
   MutView columns = x.view();
@@ -99,10 +100,11 @@ TEST_P(Reduce, ErrorDoesNotGrowWithTheNumberOfTerms) {
   columns.stride = {4, 1};
   Array y(dtype, {1, 4});
   HeapScratch scratch;
-  reduce(Cpu{1, Provider::fastest, &scratch}, ReduceOp::sum, columns, {}, y.view());
+  reduce(on(1, &scratch), ReduceOp::sum, columns, {}, y.view());
   for (int64_t i = 0; i < 4; ++i) EXPECT_NEAR(y.get(i), want / 4, 1e-6 * want / 4);
 }
 
+#ifndef ISKRA_TEST_CUDA
 TEST_P(Reduce, ArgmaxFindsTheFirst) {
   for (int64_t cols : {1, 2, 10, 997}) {
     Array x = Array::random(dtype, {61, cols}, 23);
@@ -112,7 +114,7 @@ TEST_P(Reduce, ArgmaxFindsTheFirst) {
       for (int64_t c : {cols - 1, cols / 2 + 1}) x.set(7 * cols + c, std::nan(""));  // NaN is largest
     }
     std::vector<int64_t> y(61);
-    argmax(Cpu{3}, x.view(), MutView{y.data(), DType::i64, {61}, {1}});
+    argmax(on(3), x.view(), MutView{y.data(), DType::i64, {61}, {1}});
     for (int64_t r = 0; r < 61; ++r) {
       int64_t best = 0;
       for (int64_t c = 1; c < cols; ++c) {
@@ -123,6 +125,8 @@ TEST_P(Reduce, ArgmaxFindsTheFirst) {
     }
   }
 }
+
+#endif
 
 INSTANTIATE_TEST_SUITE_P(Kernels, Reduce, ::testing::Values(DType::f32, DType::f64),
                          [](const auto& at) { return std::string(name_of(at.param)); });
@@ -190,7 +194,7 @@ TEST(ReduceRuns, EveryOpInEveryType) {
           const Array x = small_numbers(dtype, shape, op != ReduceOp::product || n % 2 == 0);
           Array y(integer || dtype == DType::f64 ? dtype : DType::f32, along ? Shape{3, 1} : Shape{1, 3});
           HeapScratch scratch;
-          reduce(Cpu{2, Provider::fastest, &scratch}, op, x.view(), {}, y.view());
+          reduce(on(2, &scratch), op, x.view(), {}, y.view());
           for (int64_t k = 0; k < 3; ++k)
             ASSERT_EQ(y.get(k), reduced(op, x, along ? k * n : k, along ? 1 : 3, n))
                 << name_of(op) << " " << name_of(dtype) << " " << n << " along " << along;
@@ -198,6 +202,7 @@ TEST(ReduceRuns, EveryOpInEveryType) {
       }
 }
 
+#ifndef ISKRA_TEST_CUDA
 TEST(ReduceRuns, ProductsOfTheOthers) {
   for (DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16})
     for (int64_t n : kLengths)
@@ -212,14 +217,14 @@ TEST(ReduceRuns, ProductsOfTheOthers) {
           const DType compute = dtype == DType::f64 ? DType::f64 : DType::f32;
           Array y(compute, kept);
           HeapScratch scratch;
-          const Cpu on{3, Provider::fastest, &scratch};
-          reduce(on, ReduceOp::product, x.view(), {}, y.view());
+          const auto tag = on(3, &scratch);
+          reduce(tag, ReduceOp::product, x.view(), {}, y.view());
           // Gradients that lie densely, and one that all share.
           Array dy = Array::random(dtype, kept, 31), one = Array::random(dtype, kept, {0, 0}, 32);
           for (const Array* grad : {&dy, &one}) {
             Array dx(dtype, {rows, cols}), turned(dtype, {rows, cols}, {1, rows});
-            product_backward(on, x.view(), y.view(), grad->view(), dx.view());
-            product_backward(on, x.view(), y.view(), grad->view(), turned.view());
+            product_backward(tag, x.view(), y.view(), grad->view(), dx.view());
+            product_backward(tag, x.view(), y.view(), grad->view(), turned.view());
             for (int64_t i = 0; i < n * 3; ++i) {
               const int64_t k = axis == 1 ? i / n : i % 3, at = axis == 1 ? i % n : i / 3;
               double others = grad->get(k);
@@ -231,6 +236,7 @@ TEST(ReduceRuns, ProductsOfTheOthers) {
           }
         }
 }
+#endif
 
 }  // namespace
 }  // namespace iskra::kernels::testing
