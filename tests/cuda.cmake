@@ -39,6 +39,7 @@ endif()
 # The tests of kernels that are on CUDA already, by the same files as on the CPU.
 iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_elements.cpp
+  test_kernels_matmul.cpp
   test_kernels_memory.cpp
   test_kernels_pointwise.cpp
   test_kernels_pointwise_types.cpp
