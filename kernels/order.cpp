@@ -8,7 +8,7 @@
 #include <iskra/kernels/lines.h>
 #include <iskra/kernels/order.isa.h>
 #include <iskra/kernels/order_keys.h>
-#include <iskra/kernels/philox.h>
+#include <iskra/kernels/random_numbers.h>
 #include <iskra/kernels/row_kernels.h>
 #include <iskra/kernels/sort.h>
 
@@ -174,9 +174,7 @@ class Bits64 {
         first_(static_cast<uint64_t>(key.first)) {}
   uint64_t operator()(int64_t i) const {
     const uint64_t at = first_ + static_cast<uint64_t>(i);
-    const PhiloxBlock block = philox(at / 2, step_, key_);
-    return at % 2 == 0 ? uint64_t{block.word[1]} << 32 | block.word[0]
-                       : uint64_t{block.word[3]} << 32 | block.word[2];
+    return bits_of_pair(philox(at / 2, step_, key_), at);
   }
 
  private:
@@ -189,9 +187,7 @@ void random_integers(Cpu on, MutView y, int64_t low, uint64_t range, RngKey key)
   const Bits64 bits(key);
   parallel_for(on, y.numel(), 16384, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      __extension__ using Wide = unsigned __int128;
-      const auto below = static_cast<uint64_t>(static_cast<Wide>(bits(i)) * range >> 64);
-      y.as<int64_t>()[i] = static_cast<int64_t>(static_cast<uint64_t>(low) + below);
+      y.as<int64_t>()[i] = static_cast<int64_t>(static_cast<uint64_t>(low) + high_product(bits(i), range));
     }
   });
 }

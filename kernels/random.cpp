@@ -5,6 +5,7 @@
 #include <iskra/kernels/parallel.h>
 #include <iskra/kernels/philox.h>
 #include <iskra/kernels/random.isa.h>
+#include <iskra/kernels/random_numbers.h>
 #include <iskra/kernels/row_kernels.h>
 #include <iskra/kernels/strided.h>
 #include <iskra/kernels/widen.h>
@@ -62,14 +63,10 @@ void draw_half(const Cpu& on, const MutView& y, const RngKey& key, Body body, Na
   });
 }
 
-// A uniform number has as many bits as the type holds below 1, so that none is rounded up to the end of the
-// range more often than the others.
 template <class S>
 void narrow_uniform(const float* u, int64_t n, float low, float high, S* y) {
-  constexpr float kSteps = std::is_same_v<S, bf16> ? 0x1p8F : 0x1p11F;
   for (int64_t i = 0; i < n; ++i) {
-    const float unit = static_cast<float>(static_cast<int32_t>(u[i] * kSteps)) / kSteps;
-    store(low + (high - low) * unit, y[i]);
+    store(low + (high - low) * short_unit<S>(u[i]), y[i]);
     if (load(y[i]) >= high) store(low, y[i]);
   }
 }

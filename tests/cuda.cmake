@@ -43,6 +43,7 @@ iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_memory.cpp
   test_kernels_pointwise.cpp
   test_kernels_pointwise_types.cpp
+  test_kernels_random.cpp
   test_kernels_reduce.cpp
   test_kernels_row_types.cpp
   test_kernels_rows.cpp

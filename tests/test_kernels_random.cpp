@@ -10,6 +10,7 @@
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/philox.h>
 #include "kernel_arrays.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -75,7 +76,7 @@ TEST_P(Random, UniformFollowsItsFormula) {
   for (int64_t first : {int64_t{0}, int64_t{1}, int64_t{6}, (int64_t{1} << 34) + 3}) {
     int64_t step = (int64_t{1} << 33) + 5;
     Array y(dtype, {1021});
-    random_uniform(Cpu{2}, y.view(), -3, 5, {42, 7, &step, first});
+    random_uniform(on(2), y.view(), -3, 5, {42, 7, &step, first});
     for (int64_t i = 0; i < y.numel(); ++i) {
       const uint64_t at = static_cast<uint64_t>(first + i);
       const uint32_t word = philox(at / 4, static_cast<uint64_t>(step), philox_key(42, 7)).word[at % 4];
@@ -89,27 +90,27 @@ TEST_P(Random, LayoutOffsetAndThreadsChangeNothing) {
   const int64_t half = shape.numel() / 3;
   auto same_everywhere = [&](auto draw) -> int64_t {
     Array rows(dtype, shape), last(dtype, shape, channels_last_strides(shape));
-    draw(Cpu{1}, rows.view(), key());
-    draw(Cpu{3}, last.view(), key());
+    draw(on(1), rows.view(), key());
+    draw(on(3), last.view(), key());
     for (int64_t i = 0; i < rows.numel(); ++i) EXPECT_EQ(rows.get(i), last.get(i)) << i;
     Array again(dtype, shape);
-    draw(Cpu{2}, again.view(), key());
+    draw(on(2), again.view(), key());
     expect_same_bits(again, rows, "threads");
     // The second sample alone, as another rank would draw it.
     Array part(dtype, {1, 17, 31, 23});
-    draw(Cpu{1}, part.view(), key(half));
+    draw(on(1), part.view(), key(half));
     for (int64_t i = 0; i < half; ++i) EXPECT_EQ(part.get(i), rows.get(half + i)) << i;
     Array other(dtype, shape);
     int64_t step = 1;
-    draw(Cpu{1}, other.view(), {42, 7, &step, 0});
+    draw(on(1), other.view(), {42, 7, &step, 0});
     int64_t equal = 0;
     for (int64_t i = 0; i < rows.numel(); ++i) equal += rows.get(i) == other.get(i) ? 1 : 0;
     return equal;
   };
-  EXPECT_LE(same_everywhere([](Cpu on, MutView y, RngKey k) { random_uniform(on, y, 0, 1, k); }), 3);
-  EXPECT_LE(same_everywhere([](Cpu on, MutView y, RngKey k) { random_normal(on, y, 0, 1, 0, k); }), 3);
-  EXPECT_LE(same_everywhere([](Cpu on, MutView y, RngKey k) { random_normal(on, y, 0, 1, 2, k); }), 3);
-  const int64_t kept_or_dropped_alike = same_everywhere([](Cpu on, MutView y, RngKey k) {
+  EXPECT_LE(same_everywhere([](auto on, MutView y, RngKey k) { random_uniform(on, y, 0, 1, k); }), 3);
+  EXPECT_LE(same_everywhere([](auto on, MutView y, RngKey k) { random_normal(on, y, 0, 1, 0, k); }), 3);
+  EXPECT_LE(same_everywhere([](auto on, MutView y, RngKey k) { random_normal(on, y, 0, 1, 2, k); }), 3);
+  const int64_t kept_or_dropped_alike = same_everywhere([](auto on, MutView y, RngKey k) {
     fill(on, y, 1);
     dropout(on, y, 0.25F, k, y);
   });
@@ -135,13 +136,13 @@ Moments moments_of(const Array& y) {
 
 TEST_P(Random, MomentsOfUniformAndNormal) {
   Array y(dtype, {400000});  // standard error of a mean of unit variance: 0.0016
-  random_uniform(Cpu{}, y.view(), 0, 1, key());
+  random_uniform(on(), y.view(), 0, 1, key());
   Moments uniform = moments_of(y);
   EXPECT_NEAR(uniform.mean, 0.5, 0.003);
   EXPECT_NEAR(uniform.variance, 1.0 / 12, 0.001);
   EXPECT_NEAR(uniform.neighbours, 0, 0.001);
 
-  random_normal(Cpu{}, y.view(), 0, 1, 0, key());
+  random_normal(on(), y.view(), 0, 1, 0, key());
   Moments normal = moments_of(y);
   EXPECT_NEAR(normal.mean, 0, 0.008);
   EXPECT_NEAR(normal.variance, 1, 0.012);
@@ -150,7 +151,7 @@ TEST_P(Random, MomentsOfUniformAndNormal) {
   EXPECT_NEAR(normal.neighbours, 0, 0.008);
 
   // Cut at two deviations: the variance of the truncated normal distribution is 0.7737.
-  random_normal(Cpu{}, y.view(), 3, 0.5, 2, key());
+  random_normal(on(), y.view(), 3, 0.5, 2, key());
   Moments cut = moments_of(y);
   EXPECT_NEAR(cut.mean, 3, 0.004);
   EXPECT_NEAR(cut.variance, 0.25 * 0.77374, 0.003);
@@ -161,7 +162,7 @@ TEST_P(Random, MomentsOfUniformAndNormal) {
 TEST_P(Random, NormalNumbersAreNormal) {
   const int64_t n = 200000;
   Array y(dtype, {n});
-  random_normal(Cpu{}, y.view(), 0, 1, 0, key());
+  random_normal(on(), y.view(), 0, 1, 0, key());
   std::vector<double> sorted;
   for (int64_t i = 0; i < n; ++i) sorted.push_back(y.get(i));
   std::sort(sorted.begin(), sorted.end());
@@ -178,24 +179,24 @@ TEST_P(Random, NormalNumbersAreNormal) {
 TEST_P(Random, DropoutKeepsWhatTheUniformNumberSays) {
   const int64_t n = 100003;
   Array x = Array::random(dtype, {n}, 41), u(dtype, {n}), y(dtype, {n});
-  random_uniform(Cpu{}, u.view(), 0, 1, key(5));
+  random_uniform(on(), u.view(), 0, 1, key(5));
   for (float p : {0.0F, 0.1F, 0.5F, 1.0F}) {
-    dropout(Cpu{2}, x.view(), p, key(5), y.view());
+    dropout(on(2), x.view(), p, key(5), y.view());
     for (int64_t i = 0; i < n; ++i) {
       const double want = u.get(i) >= static_cast<double>(p) ? x.get(i) / (1 - static_cast<double>(p)) : 0;
       ASSERT_NEAR(y.get(i), want, 1e-6) << i << " " << p;
     }
   }
-  dropout(Cpu{}, x.view(), 0.3F, key(), y.view());
-  dropout(Cpu{3}, x.view(), 0.3F, key(), x.view());
+  dropout(on(), x.view(), 0.3F, key(), y.view());
+  dropout(on(3), x.view(), 0.3F, key(), x.view());
   expect_same_bits(x, y, "in place");
-  EXPECT_THROW(dropout(Cpu{}, x.view(), 1.5F, key(), y.view()), Error);
+  EXPECT_THROW(dropout(on(), x.view(), 1.5F, key(), y.view()), Error);
 }
 
 TEST_P(Random, EmptyAndSingle) {
   Array none(dtype, {0, 3}), one(dtype, {});
-  random_uniform(Cpu{}, none.view(), 0, 1, key());
-  random_normal(Cpu{}, one.view(), 10, 0.001, 0, key());
+  random_uniform(on(), none.view(), 0, 1, key());
+  random_normal(on(), one.view(), 10, 0.001, 0, key());
   EXPECT_NEAR(one.get(0), 10, 0.01);
 }
 
@@ -211,25 +212,37 @@ void check_half_draws(double step) {
   std::vector<float> wide(drawn.size()), exact(drawn.size());
   const MutView half{drawn.data(), dtype_of<S>, {n}, {1}}, as_float{wide.data(), DType::f32, {n}, {1}};
   const MutView f32{exact.data(), DType::f32, {n}, {1}};
-  random_uniform(Cpu{.threads = 3}, half, 0, 1, key);
-  random_uniform(Cpu{}, f32, 0, 1, key);
-  copy(Cpu{}, half, as_float);
+  random_uniform(on(3), half, 0, 1, key);
+  random_uniform(on(), f32, 0, 1, key);
+  copy(on(), half, as_float);
   for (size_t i = 0; i < wide.size(); ++i)
     ASSERT_EQ(static_cast<double>(wide[i]), std::floor(static_cast<double>(exact[i]) / step) * step) << i;
-  random_uniform(Cpu{}, half, -3, 5, key);
-  copy(Cpu{}, half, as_float);
+  random_uniform(on(), half, -3, 5, key);
+  copy(on(), half, as_float);
   for (float u : wide) ASSERT_TRUE(u >= -3.0F && u < 5.0F) << u;
-  random_normal(Cpu{.threads = 2}, half, 1, 2, 0, key);
-  random_normal(Cpu{}, f32, 1, 2, 0, key);
-  copy(Cpu{}, half, as_float);
+  random_normal(on(2), half, 1, 2, 0, key);
+  random_normal(on(), f32, 1, 2, 0, key);
+  copy(on(), half, as_float);
   std::vector<S> rounded(drawn.size());
-  copy(Cpu{}, f32, MutView{rounded.data(), dtype_of<S>, {n}, {1}});
+  copy(on(), f32, MutView{rounded.data(), dtype_of<S>, {n}, {1}});
   for (size_t i = 0; i < rounded.size(); ++i) ASSERT_EQ(drawn[i].bits, rounded[i].bits) << i;
 }
 
 TEST(Random, HalvesAreDrawnInF32) {
   check_half_draws<bf16>(0x1p-8);
   check_half_draws<f16>(0x1p-11);
+}
+
+TEST(Random, HalvesAreDroppedAsTheirUniformNumbersSay) {
+  constexpr int64_t kCount = 5003;
+  const RngKey key{.seed = 3, .place = 4, .first = 6};
+  Array u(DType::f32, {kCount});
+  random_uniform(on(), u.view(), 0, 1, key);
+  for (DType dtype : {DType::bf16, DType::f16}) {
+    Array x = Array::random(dtype, {kCount}, 9), y(dtype, {kCount});
+    dropout(on(2), x.view(), 0.5F, key, y.view());
+    for (int64_t i = 0; i < kCount; ++i) ASSERT_EQ(y.get(i), u.get(i) < 0.5 ? 0 : 2 * x.get(i)) << i;
+  }
 }
 
 TEST(Random, BernoulliComesAsOftenAsAsked) {
@@ -239,8 +252,8 @@ TEST(Random, BernoulliComesAsOftenAsAsked) {
     std::vector<uint8_t> once(chance.size()), again(chance.size());
     const View chances{chance.data(), DType::f32, {n}, {1}};
     const RngKey key{.seed = 5, .place = 6};
-    random_bernoulli(Cpu{}, chances, key, MutView{once.data(), DType::boolean, {n}, {1}});
-    random_bernoulli(Cpu{.threads = 3}, chances, key, MutView{again.data(), DType::boolean, {n}, {1}});
+    random_bernoulli(on(), chances, key, MutView{once.data(), DType::boolean, {n}, {1}});
+    random_bernoulli(on(3), chances, key, MutView{again.data(), DType::boolean, {n}, {1}});
     EXPECT_EQ(once, again);
     const double share =
         static_cast<double>(std::count(once.begin(), once.end(), 1)) / static_cast<double>(n);
@@ -252,8 +265,8 @@ TEST(Random, BernoulliComesAsOftenAsAsked) {
 TEST(Random, IntegersFillTheirRangeEvenly) {
   const int64_t n = 70000, range = 7;
   std::vector<int64_t> once(static_cast<size_t>(n)), again(once.size());
-  random_integers(Cpu{}, MutView{once.data(), DType::i64, {n}, {1}}, -3, range, {.seed = 7});
-  random_integers(Cpu{.threads = 2}, MutView{again.data(), DType::i64, {n}, {1}}, -3, range, {.seed = 7});
+  random_integers(on(), MutView{once.data(), DType::i64, {n}, {1}}, -3, range, {.seed = 7});
+  random_integers(on(2), MutView{again.data(), DType::i64, {n}, {1}}, -3, range, {.seed = 7});
   EXPECT_EQ(once, again);
   for (int64_t value = -3; value < 4; ++value)
     EXPECT_NEAR(static_cast<double>(std::count(once.begin(), once.end(), value)), 10000, 5 * 93) << value;
