@@ -1,6 +1,6 @@
 // Loops of optimizers. Compiled once per ISA level: raw pointers only.
 #include <iskra/kernels/optim.isa.h>
-#include <iskra/kernels/vector_math.h>
+#include <iskra/kernels/optim_element.h>
 #include <iskra/kernels/widen.h>
 
 namespace iskra::kernels::ISKRA_ISA {
@@ -9,48 +9,27 @@ namespace {
 template <class S>
 void adamw(const AdamWScalars& with, void* w_, const void* dw_, void* m_, void* v_, int64_t n) {
   using T = Computed<S>;
-  const T keep = static_cast<T>(with.keep), beta2 = static_cast<T>(with.beta2);
-  const T rate1 = static_cast<T>(with.one_minus_beta1), rate2 = static_cast<T>(with.one_minus_beta2);
-  const T step_size = static_cast<T>(with.step_size), root_bias2 = static_cast<T>(with.root_bias2);
-  const T eps = static_cast<T>(with.eps);
+  const AdamWElement<T> update(with);
   const S* dw = static_cast<const S*>(dw_);
   S* w = static_cast<S*>(w_);
   T *m = static_cast<T*>(m_), *v = static_cast<T*>(v_);
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const T g = load(dw[i]);
-    m[i] = m[i] + rate1 * (g - m[i]);
-    v[i] = beta2 * v[i] + rate2 * (g * g);
-    store(keep * load(w[i]) - step_size * (m[i] / (math::sqrt(v[i]) / root_bias2 + eps)), w[i]);
-  }
+  for (int64_t i = 0; i < n; ++i) store(update(load(w[i]), load(dw[i]), m[i], v[i]), w[i]);
 }
 
 template <class S>
 void sgd(const SgdScalars& with, void* w_, const void* dw_, void* velocity_, int64_t n) {
   using T = Computed<S>;
-  const T decay = static_cast<T>(with.weight_decay), rate = static_cast<T>(with.learning_rate);
-  const T momentum = static_cast<T>(with.momentum);
+  const SgdElement<T> update(with);
   const S* dw = static_cast<const S*>(dw_);
   S* w = static_cast<S*>(w_);
   T* velocity = static_cast<T*>(velocity_);
   if (velocity == nullptr) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      const T before = load(w[i]);
-      store(before - rate * (load(dw[i]) + decay * before), w[i]);
-    }
+    for (int64_t i = 0; i < n; ++i) store(update(load(w[i]), load(dw[i])), w[i]);
   } else {
-    const T direct = with.nesterov ? T(1) : T(0), along = with.nesterov ? momentum : T(1);
-    const bool first = with.first;
 #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      const T before = load(w[i]);
-      T g = load(dw[i]) + decay * before;
-      T u =
-          first ? g : momentum * velocity[i] + g;  // what lies in velocity before the first step is not read
-      velocity[i] = u;
-      store(before - rate * (direct * g + along * u), w[i]);
-    }
+    for (int64_t i = 0; i < n; ++i) store(update(load(w[i]), load(dw[i]), velocity[i]), w[i]);
   }
 }
 

@@ -41,6 +41,7 @@ iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_elements.cpp
   test_kernels_matmul.cpp
   test_kernels_memory.cpp
+  test_kernels_optim.cpp
   test_kernels_pointwise.cpp
   test_kernels_pointwise_types.cpp
   test_kernels_random.cpp

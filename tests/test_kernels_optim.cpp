@@ -9,6 +9,7 @@
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/kernels.h>
 #include "kernel_arrays.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -57,8 +58,8 @@ TEST_P(Optim, AdamWFollowsItsFormula) {
   for (int threads : {1, 3}) {
     std::vector<Array> w = start, m = moments(0), v = m;
     for (int i = 0; i < kTensors; ++i) {
-      fill(Cpu{}, m[static_cast<size_t>(i)].view(), 0);
-      fill(Cpu{}, v[static_cast<size_t>(i)].view(), 0);
+      fill(on(), m[static_cast<size_t>(i)].view(), 0);
+      fill(on(), v[static_cast<size_t>(i)].view(), 0);
     }
     auto want = values(w), want_m = values(m), want_v = values(v);
     const AdamWOptions options{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-7};
@@ -84,7 +85,7 @@ TEST_P(Optim, AdamWFollowsItsFormula) {
           p -= lr * m_hat / (std::sqrt(v_hat) + options.eps);
         }
       }
-      adamw(Cpu{threads}, group.data(), kTensors, options, &state);
+      adamw(on(threads), group.data(), kTensors, options, &state);
       expect_weights(w, want);
     }
     for (size_t k = 0; k < kTensors; ++k) {
@@ -99,7 +100,7 @@ TEST_P(Optim, SgdFollowsItsFormula) {
     for (bool nesterov : {false, true}) {
       if (nesterov && momentum == 0.0F) continue;
       std::vector<Array> w = tensors(52), velocity = moments(0);
-      for (Array& a : velocity) fill(Cpu{}, a.view(), std::nan(""));  // before step 1 it holds nothing of use
+      for (Array& a : velocity) fill(on(), a.view(), std::nan(""));  // before step 1 it holds nothing of use
       auto want = values(w), want_velocity = values(velocity);
       for (int64_t t = 1; t <= 3; ++t) {
         std::vector<Array> dw = tensors(100 * static_cast<uint64_t>(t));
@@ -119,7 +120,7 @@ TEST_P(Optim, SgdFollowsItsFormula) {
             p -= state.learning_rate * static_cast<double>(scale_of(i)) * (nesterov ? g + mu * u : u);
           }
         }
-        sgd(Cpu{2}, group.data(), kTensors, momentum, nesterov, &state);
+        sgd(on(2), group.data(), kTensors, momentum, nesterov, &state);
         expect_weights(w, want);
       }
       for (size_t k = 0; k < kTensors && momentum > 0; ++k)
@@ -131,7 +132,7 @@ TEST_P(Optim, ThreadsChangeNoBit) {
   for (int threads : {2, 3}) {
     std::vector<Array> w1 = tensors(53), w2 = w1, dw = tensors(54), m1 = moments(55), m2 = m1;
     std::vector<Array> v1 = moments(56);
-    for (Array& a : v1) unary(Cpu{}, UnaryOp::square, a.view(), a.view());
+    for (Array& a : v1) unary(on(), UnaryOp::square, a.view(), a.view());
     std::vector<Array> v2 = v1;
     const StepState state{9, 0.003};
     auto group = [&](std::vector<Array>& w, std::vector<Array>& m, std::vector<Array>& v) {
@@ -141,8 +142,8 @@ TEST_P(Optim, ThreadsChangeNoBit) {
                        dtype, 0.1F, 1.0F});
       return all;
     };
-    adamw(Cpu{1}, group(w1, m1, v1).data(), kTensors, {}, &state);
-    adamw(Cpu{threads}, group(w2, m2, v2).data(), kTensors, {}, &state);
+    adamw(on(1), group(w1, m1, v1).data(), kTensors, {}, &state);
+    adamw(on(threads), group(w2, m2, v2).data(), kTensors, {}, &state);
     for (size_t k = 0; k < kTensors; ++k) expect_same_bits(w1[k], w2[k], "w");
   }
 }
@@ -150,7 +151,7 @@ TEST_P(Optim, ThreadsChangeNoBit) {
 TEST_P(Optim, ASkippedStepChangesNoBit) {
   StepState state{.step = 4, .learning_rate = 0.5};
   const int32_t raised = 1, down = 0;
-  begin_step(Cpu{}, &raised, &state);
+  begin_step(on(), &raised, &state);
   EXPECT_EQ(state.step, 4);
   const std::vector<Array> start = tensors(57), dw = tensors(58), start_m = moments(59);
   std::vector<Array> w = start, m = start_m, v = start_m;
@@ -162,18 +163,18 @@ TEST_P(Optim, ASkippedStepChangesNoBit) {
     with_momentum.push_back(
         {w[k].view().data, dw[k].view().data, m[k].view().data, kSizes[k], dtype, 0.1F, 1.0F});
   }
-  adamw(Cpu{2}, adam.data(), kTensors, {}, &state);
-  sgd(Cpu{2}, with_momentum.data(), kTensors, 0.9F, true, &state);
+  adamw(on(2), adam.data(), kTensors, {}, &state);
+  sgd(on(2), with_momentum.data(), kTensors, 0.9F, true, &state);
   for (size_t k = 0; k < kTensors; ++k) {
     expect_same_bits(w[k], start[k], "w");
     expect_same_bits(m[k], start_m[k], "m");
     expect_same_bits(v[k], start_m[k], "v");
   }
-  begin_step(Cpu{}, &down, &state);
+  begin_step(on(), &down, &state);
   EXPECT_EQ(state.step, 5);
-  begin_step(Cpu{}, nullptr, &state);
+  begin_step(on(), nullptr, &state);
   EXPECT_EQ(state.step, 6);
-  sgd(Cpu{2}, with_momentum.data(), kTensors, 0.9F, true, &state);
+  sgd(on(2), with_momentum.data(), kTensors, 0.9F, true, &state);
   EXPECT_FALSE(w[0].same_bits(start[0]));
 }
 
@@ -192,7 +193,7 @@ TEST_P(Optim, UnscaleDividesByTheScale) {
         for (double& x : one) x /= static_cast<double>(scale);
       }
       int32_t found = 0;
-      unscale(Cpu{threads}, scaled(dw).data(), kTensors, &scale, &found);
+      unscale(on(threads), scaled(dw).data(), kTensors, &scale, &found);
       EXPECT_EQ(found, 0);
       // Subnormal halves have an absolute rounding.
       const double tolerance = dtype == DType::f16 ? 0x1p-25 : eps;
@@ -211,7 +212,7 @@ TEST_P(Optim, UnscaleFindsOneBadElementAnywhere) {
         std::vector<Array> dw = tensors(61);
         dw[static_cast<size_t>(k)].set(place, bad);
         int32_t found = 0;
-        unscale(Cpu{2}, scaled(dw).data(), kTensors, &scale, &found);
+        unscale(on(2), scaled(dw).data(), kTensors, &scale, &found);
         EXPECT_EQ(found, 1) << bad << " at " << place << " of " << k;
         const double kept = dw[static_cast<size_t>(k)].get(place);
         EXPECT_TRUE(std::isnan(bad) ? std::isnan(kept) : kept == bad);
@@ -230,7 +231,7 @@ TEST_P(Optim, UnscaleSeesWhatOverflowsAsItIsStored) {
     dw[0].set(0, value);
     const float scale = 0.5F;
     int32_t found = 0;
-    unscale(Cpu{}, scaled(dw).data(), 1, &scale, &found);
+    unscale(on(), scaled(dw).data(), 1, &scale, &found);
     EXPECT_EQ(found, value == largest ? 1 : 0);
   }
 }
@@ -239,7 +240,7 @@ TEST(Scaler, AFlagThatIsUpStaysUp) {
   std::vector<Array> dw = {Array::random(DType::f32, {5}, 1)};
   const float scale = 2;
   int32_t found = 1;
-  unscale(Cpu{}, scaled(dw).data(), 1, &scale, &found);
+  unscale(on(), scaled(dw).data(), 1, &scale, &found);
   EXPECT_EQ(found, 1);
 }
 
@@ -253,7 +254,7 @@ TEST(Scaler, FollowsItsRule) {
   int run = 0;
   for (size_t step = 0; step < overflows.size(); ++step) {
     int32_t flags[3] = {0, overflows[step], 0};
-    update_scale(Cpu{}, options, flags, 3, &scale, &good_steps);
+    update_scale(on(), options, flags, 3, &scale, &good_steps);
     run = overflows[step] != 0 ? 0 : run + 1;
     if (overflows[step] != 0) want /= 4;
     if (run == 4) want *= 3, run = 0;
@@ -267,12 +268,12 @@ TEST(Scaler, StaysWithinFloat) {
   int32_t flag = 0;
   int64_t good_steps = 0;
   float scale = 0x1p127F;
-  update_scale(Cpu{}, {.interval = 1}, &flag, 1, &scale, &good_steps);
+  update_scale(on(), {.interval = 1}, &flag, 1, &scale, &good_steps);
   EXPECT_EQ(scale, 0x1p127F);
   EXPECT_EQ(good_steps, 0);
   scale = 0x1p-126F;
   flag = 1;
-  update_scale(Cpu{}, {}, &flag, 1, &scale, &good_steps);
+  update_scale(on(), {}, &flag, 1, &scale, &good_steps);
   EXPECT_EQ(scale, 0x1p-126F);
 }
 
