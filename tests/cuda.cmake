@@ -39,6 +39,7 @@ endif()
 # The tests of kernels that are on CUDA already, by the same files as on the CPU.
 iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_elements.cpp
+  test_kernels_index.cpp
   test_kernels_matmul.cpp
   test_kernels_memory.cpp
   test_kernels_optim.cpp
@@ -48,6 +49,7 @@ iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_reduce.cpp
   test_kernels_row_types.cpp
   test_kernels_rows.cpp
+  test_kernels_select.cpp
   )
 target_compile_definitions(test_kernels_cuda PRIVATE ISKRA_TEST_CUDA=1)
 

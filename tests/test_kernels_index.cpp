@@ -9,6 +9,7 @@
 #include <iskra/kernels/kernels.h>
 #include "error_of.h"
 #include "kernel_arrays.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -39,7 +40,7 @@ TEST(Index, RowsAreAddedInOrderOnAnyThreads) {
   for (int threads : {1, 2, 3}) {
     HeapScratch scratch;
     std::vector<float> y(want.size(), 0.5F);
-    index_add(Cpu{.threads = threads, .scratch = &scratch}, x.view(), index, 5,
+    index_add(on(threads, &scratch), x.view(), index, 5,
               MutView{y.data(), DType::f32, {1, size, cols}, {size * cols, cols, 1}}, 1);
     ASSERT_EQ(y, want) << threads;
   }
@@ -50,11 +51,11 @@ TEST(Index, HalvesAddUpInF32) {
   std::vector<bf16> terms(300, to_bf16(0x1p-9F)), y(1, to_bf16(1.0F)), z(1, to_bf16(1.0F));
   std::vector<int64_t> ids(300, 0);
   HeapScratch scratch;
-  const Cpu on{.scratch = &scratch};
+  const auto tag = on(1, &scratch);
   const View index{ids.data(), DType::i64, {300}, {1}};
-  scatter_add(on, View{terms.data(), DType::bf16, {300}, {1}}, index, 0,
+  scatter_add(tag, View{terms.data(), DType::bf16, {300}, {1}}, index, 0,
               MutView{y.data(), DType::bf16, {1}, {1}});
-  index_add(on, View{terms.data(), DType::bf16, {1, 300, 1}, {300, 1, 1}}, index, -1,
+  index_add(tag, View{terms.data(), DType::bf16, {1, 300, 1}, {300, 1, 1}}, index, -1,
             MutView{z.data(), DType::bf16, {1, 1, 1}, {1, 1, 1}}, 1);
   const float want = to_float(to_bf16(1.0F + 300 * 0x1p-9F));
   EXPECT_EQ(to_float(y[0]), want);
@@ -65,8 +66,8 @@ TEST(Index, LastOfEqualIndicesWins) {
   std::vector<int32_t> x(5000), y(1, -1);
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int32_t>(i);
   std::vector<int64_t> ids(x.size(), 0);
-  scatter(Cpu{.threads = 3}, View{x.data(), DType::i32, {5000}, {1}},
-          View{ids.data(), DType::i64, {5000}, {1}}, 0, MutView{y.data(), DType::i32, {1}, {1}});
+  scatter(on(3), View{x.data(), DType::i32, {5000}, {1}}, View{ids.data(), DType::i64, {5000}, {1}}, 0,
+          MutView{y.data(), DType::i32, {1}, {1}});
   EXPECT_EQ(y[0], 4999);
 }
 
@@ -77,8 +78,8 @@ TEST(Index, GathersLargeTablesAlongEveryAxis) {
     std::vector<int64_t> ids = indices(shape.numel(), shape[axis], 10);
     for (int threads : {1, 3}) {
       Array y(DType::f32, shape);
-      gather(Cpu{.threads = threads}, x.view(),
-             View{ids.data(), DType::i64, shape, contiguous_strides(shape)}, axis, y.view());
+      gather(on(threads), x.view(), View{ids.data(), DType::i64, shape, contiguous_strides(shape)}, axis,
+             y.view());
       for (int64_t i = 0; i < shape.numel(); ++i) {
         int64_t at[3] = {i / shape[2] / shape[1], i / shape[2] % shape[1], i % shape[2]};
         at[axis] = ids[static_cast<size_t>(i)];
@@ -87,6 +88,8 @@ TEST(Index, GathersLargeTablesAlongEveryAxis) {
     }
   }
 }
+
+#ifndef ISKRA_TEST_CUDA
 
 // Whatever thread meets a bad index first, the error names the first in row-major order.
 TEST(Index, NamesTheFirstBadIndex) {
@@ -98,8 +101,8 @@ TEST(Index, NamesTheFirstBadIndex) {
   const View table{x.data(), DType::f32, {7}, {1}}, index{ids.data(), DType::i64, shape, {1}};
   const MutView out{y.data(), DType::f32, shape, {1}};
   for (int threads : {1, 3}) {
-    const Cpu on{.threads = threads};
-    const std::string gathering = error_of([&] { gather(on, table, index, 0, out); });
+    const Cpu tag{.threads = threads};
+    const std::string gathering = error_of([&] { gather(tag, table, index, 0, out); });
     for (const char* part : {"gather", "index 7", "(70001)", "size 7"})
       EXPECT_NE(gathering.find(part), std::string::npos) << gathering;
   }
@@ -109,6 +112,8 @@ TEST(Index, NamesTheFirstBadIndex) {
       error_of([&] { scatter_add(Cpu{}, out, index, 0, MutView{narrow.data(), DType::f32, {7}, {1}}); });
   EXPECT_NE(scattering.find("index 8 at position (2)"), std::string::npos) << scattering;
 }
+
+#endif
 
 TEST(Index, FindsWhatIsNotZeroAcrossBlocks) {
   const int64_t n = 3 * kNonzeroBlock + 11;
@@ -121,7 +126,7 @@ TEST(Index, FindsWhatIsNotZeroAcrossBlocks) {
   const View view{mask.data(), DType::boolean, {n}, {1}};
   std::vector<int64_t> starts(4), places(want.size());
   const MutView counts{starts.data(), DType::i64, {4}, {1}};
-  count_nonzero_blocks(Cpu{.threads = 2}, view, counts);
+  count_nonzero_blocks(on(2), view, counts);
   int64_t total = 0;
   for (int64_t& start : starts) {
     const int64_t count = start;
@@ -129,8 +134,7 @@ TEST(Index, FindsWhatIsNotZeroAcrossBlocks) {
     total += count;
   }
   ASSERT_EQ(total, static_cast<int64_t>(want.size()));
-  nonzero_places(Cpu{.threads = 3}, view, {n}, counts,
-                 MutView{places.data(), DType::i64, {total, 1}, {1, 1}});
+  nonzero_places(on(3), view, {n}, counts, MutView{places.data(), DType::i64, {total, 1}, {1, 1}});
   EXPECT_EQ(places, want);
 }
 
