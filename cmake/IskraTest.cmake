@@ -39,7 +39,7 @@ if(ISKRA_SANITIZE MATCHES thread)
   find_file(ISKRA_ARCHER libarcher.so HINTS ${omp_folder} /usr/lib/llvm-19/lib NO_CMAKE_FIND_ROOT_PATH REQUIRED)
   mark_as_advanced(ISKRA_ARCHER)
   list(APPEND ISKRA_TEST_ENVIRONMENT
-       TSAN_OPTIONS=ignore_noninstrumented_modules=1:allocator_may_return_null=1:halt_on_error=1:second_deadlock_stack=1
+       TSAN_OPTIONS=ignore_noninstrumented_modules=1:atexit_sleep_ms=0:allocator_may_return_null=1:halt_on_error=1:second_deadlock_stack=1
        OMP_TOOL=enabled OMP_TOOL_LIBRARIES=${ISKRA_ARCHER})
 endif()
 

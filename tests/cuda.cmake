@@ -2,14 +2,28 @@
 
 # The emulator of CUDA. Kernels reinterpret memory freely, as CUDA code does.
 iskra_test(test_sim FLOORS sim SOURCES
+  test_sim_async.cpp
   test_sim_atomics.cpp
   test_sim_barriers.cpp
+  test_sim_bulk.cpp
+  test_sim_cluster.cpp
   test_sim_faults.cpp
+  test_sim_mbarrier.cpp
   test_sim_shared.cpp
   test_sim_threads.cpp
+  test_sim_tma.cpp
   test_sim_warps.cpp
   )
 target_compile_options(test_sim PRIVATE -fno-strict-aliasing)
+
+# The device API on the emulator: memory, streams, events and graphs.
+iskra_test(test_device FLOORS sim SOURCES
+  test_device_faults.cpp
+  test_device_graphs.cpp
+  test_device_memory.cpp
+  test_device_streams.cpp
+  )
+target_compile_options(test_device PRIVATE -fno-strict-aliasing)
 
 # What only a sanitizer sees in a kernel, it must see: each of these programs has to end with its report.
 if(ISKRA_SANITIZE)
@@ -54,4 +68,4 @@ iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
 target_compile_definitions(test_kernels_cuda PRIVATE ISKRA_TEST_CUDA=1)
 
 # What `./dev test sim` builds: the floors above run on the CPU alone today.
-add_custom_target(cuda-tests DEPENDS test_sim test_kernels_cuda)
+add_custom_target(cuda-tests DEPENDS test_sim test_device test_kernels_cuda)

@@ -103,6 +103,7 @@ int64_t integer_reference(BinaryOp op, int64_t a, int64_t b) {
     case BinaryOp::remainder:
       return a - b * floor_division(a, b);
     case BinaryOp::pow:
+      if (a == 0 && b < 0) return 0;  // as an integer, 1 / 0^-b towards 0
       return static_cast<int64_t>(
           std::trunc(std::pow(static_cast<long double>(a), static_cast<long double>(b))));
     case BinaryOp::eq:
@@ -150,7 +151,6 @@ TEST(Elements, EveryBinaryOpOnIntegers) {
     binary(on(2), op, left, right, MutView{truth.data(), DType::boolean, shape, one});
     for (size_t k = 0; k < a.size(); ++k) {
       int64_t want = integer_reference(op, a[k], divisor[k]);
-      if (op == BinaryOp::pow && a[k] == 0 && divisor[k] < 0) want = 0;
       ASSERT_EQ(y[k], want) << name_of(op) << " " << a[k] << " " << divisor[k];
       ASSERT_EQ(truth[k], want != 0 ? 1 : 0) << name_of(op) << " " << a[k] << " " << divisor[k];
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <iskra/kernels/sim/engine.h>
+#include <iskra/kernels/sim/jobs.h>
 
 namespace iskra::sim {
 namespace {
@@ -161,7 +162,11 @@ void Engine::thread_exits(Thread& self) {
   if (barrier.expected == 0 && barrier.arrived > 0 && barrier.arrived >= block.live) release(*this, barrier);
   if (launch_->shape.cooperative && team_.grid.arrived > 0 && team_.grid.arrived >= team_.live)
     release(*this, team_.grid);
+  if (block.live == 0 && block.in_flight > 0) {
+    fail(block.in_flight_at, "the block ends while an asynchronous copy of its shared memory is under way");
+  }
   Barrier& cluster = cluster_of(*this, self);
+  if (self.cluster_arrived && self.cluster_phase == cluster.phase) --cluster.arrived;
   if (cluster.arrived > 0 && cluster.arrived >= cluster_threads(*this, self)) release(*this, cluster);
 
   Warp& warp = *self.warp;
@@ -180,12 +185,8 @@ void Engine::check_nothing_pending(Thread& self) {
     fail(self.products.jobs.front().at,
          "the thread ends while its wgmma is under way: wait for it (wgmma.wait_group)");
   }
-  if (!self.stores.jobs.empty()) {
-    fail(self.stores.jobs.front().at,
-         "the thread ends while its bulk store reads shared memory: wait for it (cp.async.bulk.wait_group)");
-  }
-  self.copies.jobs.clear();
-  self.copies.group_ends.clear();
+  end_stores(*this, self);
+  end_copies(self);
 }
 
 }  // namespace iskra::sim

@@ -4,6 +4,7 @@
 #include <iskra/kernels/sim/engine.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -54,6 +55,14 @@ Thread& Engine::self(const char* what) {
 
 void Engine::lay_out(int team_blocks) {
   const LaunchShape& shape = launch_->shape;
+  // Launches of one shape follow one another all the time: their threads' and arenas' memory stays.
+  std::array<unsigned, 4> wanted = {shape.block.x, shape.block.y, shape.block.z,
+                                    static_cast<unsigned>(team_blocks)};
+  if (wanted == laid_out_) {
+    team_.layout = SharedLayout{};
+    return;
+  }
+  laid_out_ = wanted;
   int threads = static_cast<int>(count_of(shape.block)), stride = (threads + 31) / 32 * 32;
   team_.slots = stride * team_blocks;
   team_.words = (team_.slots + 63) / 64;
@@ -62,12 +71,13 @@ void Engine::lay_out(int team_blocks) {
   team_.warps = std::make_unique<Warp[]>(static_cast<size_t>(team_.slots / 32));
   team_.runnable = std::make_unique<uint64_t[]>(static_cast<size_t>(team_.words));
   team_.jobs.clear();
+  team_.layout = SharedLayout{};
   for (int b = 0; b < team_blocks; ++b) {
     Block& block = team_.blocks[static_cast<size_t>(b)];
     block.rank = b;
     block.count = threads;
-    block.threads = &team_.threads[static_cast<size_t>(b * stride)];
-    block.warps = &team_.warps[static_cast<size_t>(b * stride / 32)];
+    block.threads = &team_.threads[static_cast<size_t>(b) * static_cast<size_t>(stride)];
+    block.warps = &team_.warps[static_cast<size_t>(b) * static_cast<size_t>(stride) / 32];
     for (int i = 0; i < threads; ++i) {
       Thread& t = block.threads[i];
       t.block = &block;
@@ -88,18 +98,20 @@ void Engine::start_team(int64_t first_block, int count) {
   team_.polling = 0;
   team_.grid = Barrier{};
   auto cluster = static_cast<int>(count_of(launch_->shape.cluster));
-  team_.clusters.assign(static_cast<size_t>(count / cluster + 1), Barrier{});
+  team_.clusters.assign(static_cast<size_t>(count) / static_cast<size_t>(cluster) + 1, Barrier{});
   std::fill_n(team_.runnable.get(), team_.words, uint64_t{0});
   for (int b = 0; b < count; ++b) {
     Block& block = team_.blocks[static_cast<size_t>(b)];
     block.index = block_index(first_block + b);
     block.live = block.count;
     std::fill_n(block.barriers, kNamedBarriers, Barrier{});
-    block.shared.begin(launch_->shape.dynamic_shared);
+    block.shared.begin(launch_->shape.dynamic_shared, team_.layout);
+    block.new_mbarriers.clear();
+    block.in_flight = 0;
     for (int i = 0; i < block.count; ++i) {
       Thread& t = block.threads[i];
       t.state = State::fresh;
-      t.fenced = t.warpgroup_fenced = false;
+      t.fenced = t.warpgroup_fenced = t.cluster_arrived = false;
       t.warp->exited = t.warp->waiting = 0;
       team_.runnable[static_cast<size_t>(t.slot / 64)] |= uint64_t{1} << (t.slot % 64);
       ++team_.live;
@@ -270,7 +282,7 @@ void Engine::fail(const Site& at, const char* format, ...) {
   fault_at_ = at;
   fault_address_ = nullptr;
   outcome_ = Outcome::fault;
-  culprit_ = running_thread;
+  culprit_ = issuer_ != nullptr ? issuer_ : running_thread;
   to_launcher(running_thread->context, true);
   std::abort();  // nobody comes back here
 }
@@ -291,11 +303,14 @@ bool Engine::in_guard_page(const void* address) const {
 
 // The other threads are left where they stand; their stacks are used again.
 void Engine::abandon() {
+  laid_out_ = {};
   for (int slot = 0; slot < team_.slots; ++slot) {
     Thread& t = team_.threads[static_cast<size_t>(slot)];
     t.copies = t.products = t.stores = JobQueue{};
   }
   team_.jobs.clear();
+  issuer_ = nullptr;
+  idle_yields_ = 0;
   free_stacks_.clear();
   if (tsan_enabled()) {  // what the new ones do is not ordered after what the old ones did: new memory, too
     drop_fibers();

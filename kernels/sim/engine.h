@@ -2,6 +2,7 @@
 // include this; kernels see sim.h.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdarg>
 #include <cstddef>
@@ -28,6 +29,7 @@ struct Job {
   Thread* issuer;
   Site at;
   alignas(16) unsigned char payload[192];
+  std::vector<unsigned char> staged = {};  ///< what a store has read and not yet written
 };
 
 /// Jobs of one thread, in order, with the ends of the groups that were committed (cp.async, wgmma, bulk
@@ -35,6 +37,7 @@ struct Job {
 struct JobQueue {
   std::vector<Job> jobs;
   std::vector<size_t> group_ends;
+  size_t done = 0;  ///< jobs that have left, of all that ever came
 };
 
 enum class State : uint8_t { fresh, ready, waiting, polling, done };
@@ -65,6 +68,7 @@ struct Thread {
   bool fenced = false;            ///< a __threadfence since the last atomic: the next one publishes
   bool warpgroup_fenced = false;  ///< wgmma.fence since the accumulators were last touched
   JobQueue copies;                ///< cp.async
+  size_t promised = 0;            ///< so many of all copies will be done even if the thread ends
   JobQueue products;              ///< wgmma
   JobQueue stores;                ///< bulk copies out of shared memory
 };
@@ -98,6 +102,13 @@ struct Block {
   Barrier barriers[kNamedBarriers];
   Warp* warps = nullptr;
   SharedMemory shared;
+  struct NewMBarrier {
+    uint32_t offset;
+    const Thread* maker;
+  };
+  std::vector<NewMBarrier> new_mbarriers;  ///< initialised, and not yet made known by a fence
+  int in_flight = 0;                       ///< copies into or out of its shared memory that are under way
+  Site in_flight_at;                       ///< the last that began
 };
 
 /// The blocks that are scheduled together: one, or a cluster, or a cooperative grid, or some side by side.
@@ -112,6 +123,7 @@ struct Team {
   Barrier grid;                   ///< of a cooperative launch
   std::vector<Barrier> clusters;  ///< one for each cluster
   std::vector<Job> jobs;          ///< bulk copies under way
+  SharedLayout layout;            ///< of the kernel's shared variables, the same in all blocks
 };
 
 /// Runs launches of one OS thread, one after the other.
@@ -192,9 +204,13 @@ class Engine {
   Schedule schedule_;
   uint64_t random_state_ = 0;
   Team team_;
+  std::array<unsigned, 4> laid_out_{};  ///< block and blocks that team_ has memory for; all 0 after a fault
   Context launcher_;
   Outcome outcome_ = Outcome::ended;
   Thread* culprit_ = nullptr;
+  Thread* issuer_ = nullptr;  ///< of the job that is being done
+  uint64_t yields_ = 0;
+  int idle_yields_ = 0;  ///< since anything else happened
   Site fault_at_;
   const void* fault_address_ = nullptr;
   char fault_text_[2048] = {};

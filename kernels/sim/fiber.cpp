@@ -107,6 +107,8 @@ void tsan_release(const void* object) { __tsan_release(const_cast<void*>(object)
 void tsan_read(const void* address, size_t bytes) { __tsan_read_range(const_cast<void*>(address), bytes); }
 void tsan_write(void* address, size_t bytes) { __tsan_write_range(address, bytes); }
 bool tsan_enabled() { return true; }
+TsanIgnore::TsanIgnore() { __tsan_ignore_thread_begin(); }
+TsanIgnore::~TsanIgnore() { __tsan_ignore_thread_end(); }
 
 #else
 
@@ -118,6 +120,8 @@ void tsan_release(const void*) {}
 void tsan_read(const void*, size_t) {}
 void tsan_write(void*, size_t) {}
 bool tsan_enabled() { return false; }
+TsanIgnore::TsanIgnore() = default;
+TsanIgnore::~TsanIgnore() = default;
 
 #endif
 

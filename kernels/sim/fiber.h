@@ -57,6 +57,14 @@ void tsan_release(const void* object);
 /// The emulator accesses memory for the kernel: checked as the kernel's own access.
 void tsan_read(const void* address, size_t bytes);
 void tsan_write(void* address, size_t bytes);
+/// The emulator's own lists, which all threads change in turn: what it allocates and copies while one of
+/// these lives (large objects by memcpy, which is the sanitizer's own) is not taken for the kernel's doing.
+struct TsanIgnore {
+  TsanIgnore();
+  ~TsanIgnore();
+  TsanIgnore(const TsanIgnore&) = delete;
+  TsanIgnore& operator=(const TsanIgnore&) = delete;
+};
 /// Whether this build is checked by ThreadSanitizer.
 bool tsan_enabled();
 

@@ -35,7 +35,9 @@ std::string str(const dim3& d) {
   return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")";
 }
 
-// What cudaLaunchKernelExC would refuse, or null.
+}  // namespace
+
+// What cudaLaunchKernelExC would refuse.
 std::string refusal(const LaunchShape& s) {
   uint64_t threads = uint64_t{s.block.x} * s.block.y * s.block.z;
   if (threads == 0 || threads > kMaxThreads || s.block.x > 1024 || s.block.y > 1024 || s.block.z > 64) {
@@ -57,8 +59,6 @@ std::string refusal(const LaunchShape& s) {
   }
   return "";
 }
-
-}  // namespace
 
 KernelRecord& register_kernel(std::string name) {
   Registry& all = registry();

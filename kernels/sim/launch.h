@@ -46,6 +46,8 @@ struct Launch {
   void (*call)(const void* arguments);  ///< runs the kernel as the current thread
   const void* arguments;
 };
+/// Why a GPU would refuse the shape; empty when it would not.
+std::string refusal(const LaunchShape& shape);
 /// Runs it to its end on this OS thread; throws Fault.
 void run(const Launch& launch);
 

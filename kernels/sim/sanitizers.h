@@ -22,6 +22,8 @@
 #include <sanitizer/tsan_interface.h>
 #include <sanitizer/tsan_interface_atomic.h>
 extern "C" {
+void __tsan_ignore_thread_begin();
+void __tsan_ignore_thread_end();
 void __tsan_read1(void* address);
 void __tsan_read2(void* address);
 void __tsan_read4(void* address);
@@ -48,6 +50,11 @@ inline constexpr bool kSanitized = false;
 #ifdef ISKRA_SIM_ASAN
 inline void asan_poison(const void* p, size_t n) { __asan_poison_memory_region(p, n); }
 inline void asan_unpoison(const void* p, size_t n) { __asan_unpoison_memory_region(p, n); }
+// An access by the emulator, for the kernel: reported as one of it.
+inline void asan_check(const void* p, size_t n) {
+  const void* bad = __asan_region_is_poisoned(const_cast<void*>(p), n);
+  if (bad != nullptr) (void)*static_cast<const volatile char*>(bad);
+}
 inline void asan_start_switch(void** save, const void* bottom, size_t size) {
   __sanitizer_start_switch_fiber(save, bottom, size);
 }
@@ -57,6 +64,7 @@ inline void asan_finish_switch(void* fake, const void** bottom, size_t* size) {
 #else
 inline void asan_poison(const void*, size_t) {}
 inline void asan_unpoison(const void*, size_t) {}
+inline void asan_check(const void*, size_t) {}
 inline void asan_start_switch(void**, const void*, size_t) {}
 inline void asan_finish_switch(void*, const void**, size_t*) {}
 #endif

@@ -58,7 +58,8 @@ int Engine::pick(int from) {
       return next_slot(static_cast<int>(random() % static_cast<uint64_t>(team_.slots)));
     case Order::deep: {
       uint64_t warp = team_.runnable[static_cast<size_t>(from / 64)] >> (from / 32 % 2 * 32) & 0xffffffffU;
-      if (warp == 0) return next_slot(from | 31);
+      // A warp that only yields, waiting for another one, must let it run now and then.
+      if (warp == 0 || yields_ % 64 == 63) return next_slot(from | 31);
       uint64_t after = from % 32 == 31 ? 0 : warp & (~uint64_t{0} << (from % 32 + 1));
       return from / 32 * 32 + std::countr_zero(after != 0 ? after : warp);
     }
@@ -95,23 +96,30 @@ bool Engine::wake_polling() {
 
 bool Engine::run_one_job() {
   if (team_.jobs.empty()) return false;
+  TsanIgnore ignore;
   size_t i = schedule_.order == Order::random ? random() % team_.jobs.size() : 0;
   Job job = team_.jobs[i];
   team_.jobs.erase(team_.jobs.begin() + static_cast<ptrdiff_t>(i));
   count_progress();
+  issuer_ = job.issuer;
   job.run(job);
+  issuer_ = nullptr;
   return true;
 }
 
-void Engine::add_job(const Job& job) { team_.jobs.push_back(job); }
+void Engine::add_job(const Job& job) {
+  TsanIgnore ignore;
+  team_.jobs.push_back(job);
+}
 
 void Engine::make_ready(Thread& thread) {
+  idle_yields_ = 0;
   thread.state = State::ready;
   set_runnable(thread, true);
 }
 
-// Goes on in another thread, or at once if this one is picked again. Should the launch fail, this thread never comes
-// back, and what it has done so far is nevertheless before what the launcher does then.
+// Goes on in another thread, or at once if this one is picked again. Should the launch fail, this thread
+// never comes back, and what it has done so far is nevertheless before what the launcher does then.
 void Engine::leave(Thread& self) {
   tsan_release(&ended_);
   Thread* other = next(&self);
@@ -149,10 +157,18 @@ void Engine::poll(Thread& self, bool (*condition)(void*), void* subject, const c
 void Engine::yield(Thread& self, const char* what, const Site& at) {
   self.what = what;
   self.at = at;
+  // Threads that look again and again never leave the others nothing to do: what waits for that comes now.
+  constexpr int kPatience = 1 << 17;
+  if (++idle_yields_ > kPatience) fail(at, "%s again and again, and nothing happens any more", what);
+  if (++yields_ % 256 == 0) {
+    if (team_.polling > 0) wake_polling();
+    if (run_one_job()) idle_yields_ = 0;
+  }
   leave(self);
 }
 
 void Engine::turn(Thread& self, const char* what, const Site& at) {
+  idle_yields_ = 0;
   if (schedule_.order == Order::random && random() % 4 == 0) yield(self, what, at);
 }
 

@@ -23,6 +23,7 @@ namespace {
 constexpr int kSpinSignal = SIGURG;  // ignored by default: harmless should it arrive late
 
 struct sigaction previous_fault;
+std::atomic<FaultExplainer> fault_explainer{nullptr};
 
 const void* code_address(void* context) {
   return reinterpret_cast<const void*>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
@@ -40,6 +41,8 @@ void on_memory_fault(int number, siginfo_t* info, void* context) {
                   info->si_addr);
     if (!kSanitized) engine.fail_from_signal(text, code_address(context));
   }
+  FaultExplainer explain = fault_explainer.load();
+  if (thread == nullptr && explain != nullptr) explain(info->si_addr, code_address(context));
   // Not ours: as if this handler did not exist.
   if ((previous_fault.sa_flags & SA_SIGINFO) != 0 && previous_fault.sa_sigaction != nullptr) {
     previous_fault.sa_sigaction(number, info, context);
@@ -145,6 +148,8 @@ void install_traps() {
   thread_local ThreadTraps traps;
   (void)traps;
 }
+
+void explain_faults_by(FaultExplainer explainer) { fault_explainer = explainer; }
 
 std::string source_line_of(const void* address) {
   char text[512];
