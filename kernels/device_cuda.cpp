@@ -12,19 +12,22 @@ constexpr int kOldestMajor = 8;  // compute capability
 
 std::string version(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
 
-std::string too_old_driver() {
-  int driver = 0, runtime = 0;
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
-  if (driver == 0) return "no driver is loaded; install one, or use the CPU";
-  return "the driver knows CUDA " + version(driver) + " and this program needs " + version(runtime) +
-         "; update the driver, or use the CPU";
-}
-
 struct Meaning {
   ErrorCode code;
   std::string hint;  ///< how to mend it
 };
+
+const char* const kNoDevice = "this machine has none, or its driver is not loaded; use the CPU";
+
+// Without any driver, the runtime says that it is too old.
+Meaning driver_meaning() {
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (driver == 0) return {ErrorCode::no_device, kNoDevice};
+  return {ErrorCode::driver_too_old, "the driver knows CUDA " + version(driver) + " and this program needs " +
+                                         version(runtime) + "; update the driver, or use the CPU"};
+}
 
 Meaning capture_meaning(cudaError_t status) {
   switch (status) {
@@ -48,15 +51,16 @@ Meaning capture_meaning(cudaError_t status) {
 Meaning meaning_of(cudaError_t status) {
   switch (status) {
     case cudaErrorNoDevice:
-      return {ErrorCode::no_device, "this machine has none, or its driver is not loaded; use the CPU"};
+      return {ErrorCode::no_device, kNoDevice};
     case cudaErrorInvalidDevice:
-      return {ErrorCode::no_device, "devices are counted from 0 to count() - 1"};
+      return {ErrorCode::no_device, "there is no such device; they are counted from 0 to count() - 1"};
     case cudaErrorInsufficientDriver:
     case cudaErrorSystemDriverMismatch:
     case cudaErrorUnsupportedPtxVersion:
-      return {ErrorCode::driver_too_old, too_old_driver()};
+      return driver_meaning();
     case cudaErrorNoKernelImageForDevice:
-      return {ErrorCode::unsupported_device, "this program was not built for this device"};
+      return {ErrorCode::unsupported_device,
+              "8.0 (Ampere) is the oldest compute capability supported; use another device, or the CPU"};
     case cudaErrorMemoryAllocation:
       return {ErrorCode::out_of_memory, "use smaller batches"};
     case cudaErrorInvalidValue:
@@ -94,6 +98,9 @@ Meaning meaning_of(cudaError_t status) {
 [[noreturn]] void fail(cudaError_t status, const std::string& what) {
   cudaGetLastError();  // what is not sticky is told once
   Meaning meaning = meaning_of(status);
+  // The runtime's own words do not tell a driver that is missing from one that is too old.
+  if (meaning.code == ErrorCode::no_device || meaning.code == ErrorCode::driver_too_old)
+    refuse(meaning.code, what, meaning.hint);
   refuse(meaning.code, what,
          std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")" +
              (meaning.hint.empty() ? "" : "; " + meaning.hint));
@@ -125,10 +132,6 @@ int count() {
 void require() {
   int devices = 0;
   cudaError_t status = cudaGetDeviceCount(&devices);
-  // Without any driver the runtime says that it is too old.
-  int driver = 0;
-  if (status == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
-    status = cudaErrorNoDevice;
   check(status, "CUDA");
   if (devices == 0) check(cudaErrorNoDevice, "CUDA");
 }
@@ -284,6 +287,8 @@ void copy_with_host(void* to, const void* from, const void* host, size_t bytes, 
     refuse(ErrorCode::invalid_argument, what, "the host's side is device memory; use copy_on_device");
   bool pinned = known.type == cudaMemoryTypeHost;
   if (!pinned && is_capturing(stream)) {
+    cudaStreamSynchronize(runtime_stream(stream));  // not permitted: loses the capture
+    cudaGetLastError();
     refuse(ErrorCode::not_permitted_in_capture, what,
            "pageable memory while a stream is captured; use pinned memory");
   }

@@ -82,14 +82,18 @@ TEST_F(DeviceFaults, ShapesThatAGpuRefusesFailAtOnceAndLeaveTheDeviceUsable) {
   });
 }
 
+__global__ void note_first_block(int* first) {
+  if (threadIdx.x == 0) atomicCAS(first, -1, static_cast<int>(blockIdx.x));
+}
+
 TEST_F(DeviceFaults, KernelsKeepTheScheduleOfTheirLaunch) {
   sim::set_stream_mode(sim::StreamMode::lazy);
-  Numbers<int> x(std::vector<int>{1}, nullptr);
-  sim::set_schedule({sim::Order::random, 5});
-  add(x, 1, nullptr);
+  Numbers<int> x(std::vector<int>{-1}, nullptr);
   sim::set_schedule({sim::Order::reverse, 1});
-  device::synchronize();
-  EXPECT_EQ(sim::str(sim::schedule()), "reverse");
+  sim::launch<note_first_block>({4, 32}, nullptr, x.p);
+  sim::set_schedule({sim::Order::forward, 1});
+  EXPECT_EQ(x.read(nullptr), std::vector<int>{3});
+  EXPECT_EQ(sim::str(sim::schedule()), "forward");
   sim::set_schedule({});
 }
 

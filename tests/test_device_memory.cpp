@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "device_run.h"
@@ -62,6 +63,15 @@ TEST_F(DeviceMemory, MemoryThatIsGivenBackIsUsedAgain) {
   EXPECT_EQ(device::memory_info().free, 0U);
   device::release(all);
   EXPECT_EQ(device::memory_info().total, kBytes);
+}
+
+TEST_F(DeviceMemory, NeighboursThatAreGivenBackBecomeOne) {
+  for (size_t half = kBytes / 64; half <= kBytes / 2; half += kBytes / 64) {
+    void *a = device::allocate(half), *b = device::allocate(half);
+    bool up = half / (kBytes / 64) % 2 == 0;
+    device::release(up ? a : b);
+    device::release(up ? b : a);
+  }
 }
 
 TEST_F(DeviceMemory, OutOfMemorySaysHowMuchThereIs) {
@@ -202,6 +212,46 @@ TEST_F(DeviceMemory, TheGuardLetsStreamsWork) {
     EXPECT_EQ(flag, 1);
     EXPECT_DEATH(read_of(large.p), "host code touched device memory");
   });
+}
+
+TEST_F(DeviceMemory, TheGuardCountsThreads) {
+  sim::set_guards_device_memory(true);
+  in_both_modes([] {
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([] {
+        OwnStream stream;
+        for (int i = 0; i < 20; ++i) {
+          Numbers<int> x(std::vector<int>(33, i), stream);
+          add(x, 1, stream);
+          EXPECT_EQ(x.read(stream), std::vector<int>(33, i + 1));
+        }
+      });
+    }
+    for (auto& t : threads) t.join();
+    Numbers<int> x(1);
+    EXPECT_DEATH(read_of(x.p), "host code touched device memory");
+  });
+}
+
+__global__ void write_when_told(int* x, Flag* started, Flag* told) {
+  *started = 1;
+  while (*told == 0) std::this_thread::yield();
+  *x = 5;
+}
+
+TEST_F(DeviceMemory, TheGuardStaysOpenForAThreadWhileAnotherIsDone) {
+  sim::set_guards_device_memory(true);
+  Numbers<int> x(1), y(1);
+  Flag started{0}, told{0};
+  std::thread other([&] {
+    while (started == 0) std::this_thread::yield();
+    device::fill_bytes(y.p, 0, y.bytes(), nullptr);
+    told = 1;
+  });
+  sim::launch<write_when_told>({1, 1}, nullptr, x.p, &started, &told);
+  other.join();
+  EXPECT_EQ(x.read(nullptr), std::vector<int>{5});
 }
 
 // --- several devices

@@ -112,6 +112,9 @@ TEST_F(DeviceStreams, QueriesEndThoughNothingElseIsWaitedFor) {
         << "20 kernels, 2 records, a wait, a kernel";
     EXPECT_TRUE(device::query(event));
     EXPECT_TRUE(device::query(b));
+    add(x, 0, b);
+    for (polls = 0; !device::query(b);) ++polls;
+    EXPECT_EQ(polls, sim::stream_mode() == sim::StreamMode::lazy ? 1 : 0);
     EXPECT_EQ(x.read(b), std::vector<int>{42});
   });
 }
@@ -268,6 +271,7 @@ TEST_F(DeviceStreams, AMissingSynchronizeBeforeReadingTheResultIsCaught) {
     OwnStream stream;
     Numbers<int> x(counted(10), stream);
     Pinned<int> out(10);
+    std::iota(out.p, out.p + 10, 0);  // as if it had been there before
     device::copy_to_host(out.p, x.p, x.bytes(), stream);
     bool right = out.read() == counted(10);
     if (!right) {
@@ -369,6 +373,34 @@ TEST_F(DeviceStreams, HostFunctionsOfTwoThreadsRunSideBySide) {
     one.join();
     two.join();
     EXPECT_EQ(met, 2);
+  });
+}
+
+struct Turns {
+  Flag first_runs{0}, second_ran{0}, second_ran_meanwhile{0};
+};
+
+TEST_F(DeviceStreams, TwoThreadsNeverDoWorkOfOneStreamAtOnce) {
+  in_both_modes([] {
+    Turns turns;
+    OwnStream stream;
+    auto first = [](void* p) {
+      auto& t = *static_cast<Turns*>(p);
+      t.first_runs = 1;
+      for (int i = 0; i < 2000 && t.second_ran == 0; ++i) std::this_thread::yield();
+      t.second_ran_meanwhile = t.second_ran.load();
+    };
+    auto second = [](void* p) { static_cast<Turns*>(p)->second_ran = 1; };
+    std::thread other([&] {
+      while (turns.first_runs == 0) std::this_thread::yield();
+      device::call_on_host(stream, second, &turns);
+      device::synchronize(stream);
+    });
+    device::call_on_host(stream, first, &turns);
+    device::synchronize(stream);
+    other.join();
+    EXPECT_EQ(turns.second_ran, 1);
+    EXPECT_EQ(turns.second_ran_meanwhile, 0);
   });
 }
 

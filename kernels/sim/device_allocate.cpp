@@ -38,8 +38,9 @@ void tell_of_host_access(const void* address, const void* code) {
   for (auto& d : all.devices) {
     if (!d->memory.owns(address)) continue;
     char text[512], what[64] = "not allocated";
-    if (auto found = d->memory.find(address); lock.owns_lock() && found.begin != nullptr) {
-      std::snprintf(what, sizeof what, "allocation of %zu bytes", found.bytes);
+    if (lock.owns_lock()) {
+      auto found = d->memory.find(address);
+      if (found.begin != nullptr) std::snprintf(what, sizeof what, "allocation of %zu bytes", found.bytes);
     }
     int length = std::snprintf(text, sizeof text,
                                "iskra sim: host code touched device memory at %p (%s), in %s; copy it to the "

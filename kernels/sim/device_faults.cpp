@@ -94,11 +94,28 @@ Runtime::Lock Runtime::enter(const char* what) {
   return Lock(mutex);
 }
 
+// Work holds events, events hold streams, and streams hold work: taken apart here.
+void Runtime::reset() {
+  for (auto& [handle, s] : streams) {
+    s->waiting.clear();
+    s->done = s->enqueued;
+    s->capture = nullptr;
+    s->last.clear();
+  }
+  for (auto& capture : open_captures) {
+    capture->streams.clear();
+    capture->ended = true;
+  }
+  open_captures.clear();
+  for (auto& d : devices) d->failure.clear();
+  prune();
+}
+
 void Runtime::make(int count, size_t bytes) {
+  reset();
   streams.clear();
   events.clear();
   graphs.clear();
-  open_captures.clear();
   devices.clear();
   for (int i = 0; i < count; ++i) devices.push_back(std::make_unique<DeviceState>(bytes));
   ++generation;
@@ -202,19 +219,7 @@ void set_device_fault(const std::string& fault) {
 void reset_devices() {
   Runtime& all = Runtime::get();
   std::lock_guard lock(all.mutex);
-  for (auto& [handle, s] : all.streams) {
-    s->waiting.clear();
-    s->done = s->enqueued;
-    s->capture = nullptr;
-    s->last.clear();
-  }
-  for (auto& capture : all.open_captures) {
-    capture->streams.clear();
-    capture->ended = true;
-  }
-  all.open_captures.clear();
-  for (auto& d : all.devices) d->failure.clear();
-  all.prune();
+  all.reset();
 }
 
 void make_devices(int count, size_t bytes) {

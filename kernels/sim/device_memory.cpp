@@ -28,6 +28,8 @@ DeviceMemory::DeviceMemory(size_t total) : total_(total), reserved_(rounded(2 * 
   void* p =
       mmap(nullptr, reserved_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);  // NOLINT
   if (p == MAP_FAILED) throw std::bad_alloc();
+  // In large pages, opening and closing a gigabyte takes 60 microseconds instead of 30 milliseconds.
+  madvise(p, reserved_, MADV_HUGEPAGE);
   base_ = static_cast<char*>(p);
   gaps_[base_] = reserved_;
 }

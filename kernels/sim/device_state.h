@@ -110,6 +110,7 @@ class Runtime {
   /// Throws the failure of a kernel, if there was one.
   void check_failure(int device) const;
   void set_fault(const std::string& fault);
+  void reset();
   void make(int count, size_t bytes);
 
   // --- device_streams.cpp
