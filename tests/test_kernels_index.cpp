@@ -14,8 +14,6 @@
 namespace iskra::kernels::testing {
 namespace {
 
-using iskra::testing::error_of;
-
 std::vector<int64_t> indices(int64_t n, int64_t size, uint64_t seed) {
   std::vector<int64_t> ids(static_cast<size_t>(n));
   for (int64_t& id : ids) {
@@ -90,6 +88,8 @@ TEST(Index, GathersLargeTablesAlongEveryAxis) {
 }
 
 #ifndef ISKRA_TEST_CUDA
+
+using iskra::testing::error_of;
 
 // Whatever thread meets a bad index first, the error names the first in row-major order.
 TEST(Index, NamesTheFirstBadIndex) {
