@@ -6,12 +6,12 @@
 // nor on timing. Elements of types that the loops do not read, or that do not lie densely, pass through
 // blocks of the type that is computed in.
 #include <algorithm>
-#include <limits>
 
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/parallel.h>
 #include <iskra/kernels/pointwise_run.h>
 #include <iskra/kernels/reduce_axes.isa.h>
+#include <iskra/kernels/reduce_together.h>
 #include <iskra/kernels/row_kernels.h>
 #include <iskra/kernels/scratch.h>
 #include <iskra/kernels/strided.h>
@@ -25,63 +25,6 @@ constexpr int64_t kRunBlock = 2048;        // elements of a run taken block afte
 constexpr int64_t kChunk = 1 << 16;        // elements of a piece of work
 constexpr int64_t kStage = 4096;           // elements converted at a time: they stay in the first cache
 constexpr int kY = 0, kShift = 1, kX = 2;  // operands of the walk over kept elements
-
-enum class Together : uint8_t { adding, multiplying, largest, smallest };
-
-Together together(ReduceOp op) {
-  switch (op) {
-    case ReduceOp::product:
-    case ReduceOp::nonzero_product:
-      return Together::multiplying;
-    case ReduceOp::maximum:
-    case ReduceOp::abs_maximum:
-      return Together::largest;
-    case ReduceOp::minimum:
-    case ReduceOp::abs_minimum:
-      return Together::smallest;
-    default:
-      return Together::adding;
-  }
-}
-
-template <class T>
-T start_of(Together how) {
-  using Limits = std::numeric_limits<T>;
-  switch (how) {
-    case Together::adding:
-      return T(0);
-    case Together::multiplying:
-      return T(1);
-    case Together::largest:
-      return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
-    case Together::smallest:
-      return Limits::has_infinity ? Limits::infinity() : Limits::max();
-  }
-  return T(0);
-}
-
-template <class T>
-T joined(Together how, T a, T b) {
-  switch (how) {
-    case Together::adding:
-      return a + b;
-    case Together::multiplying:
-      return a * b;
-    case Together::largest:
-      return b > a || b != b ? b : a;
-    case Together::smallest:
-      return b < a || b != b ? b : a;
-  }
-  return a;
-}
-/// Integers wrap around.
-template <>
-int64_t joined(Together how, int64_t a, int64_t b) {
-  const auto ua = static_cast<uint64_t>(a), ub = static_cast<uint64_t>(b);
-  if (how == Together::adding) return static_cast<int64_t>(ua + ub);
-  if (how == Together::multiplying) return static_cast<int64_t>(ua * ub);
-  return how == Together::largest ? std::max(a, b) : std::min(a, b);
-}
 
 /// Joins rows [first, last) of `partial` (rows of length m) into row `first`, columns [begin, end), by
 /// halving.

@@ -4,12 +4,12 @@
 // thread adds more than 64 elements one after the other; the chunks' results, if there are several, are
 // reduced in the same way again.
 #include <algorithm>
-#include <limits>
 
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/gpu.h>
 #include <iskra/kernels/gpu_types.h>
 #include <iskra/kernels/kernels.h>
+#include <iskra/kernels/reduce_together.h>
 #include <iskra/kernels/scratch.h>
 #include <iskra/kernels/vector_math.h>
 #include <iskra/kernels/vector_pow.h>
@@ -21,23 +21,6 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kEach = 64;  // elements of a thread, at most
-
-enum class Together : uint8_t { adding, multiplying, largest, smallest };
-
-/// Both put together; a NaN wins, integers wrap around.
-template <class T>
-DEV T joined(Together how, T a, T b) {
-  if constexpr (std::is_same_v<T, int64_t>) {
-    auto ua = static_cast<uint64_t>(a), ub = static_cast<uint64_t>(b);
-    if (how == Together::adding) return static_cast<int64_t>(ua + ub);
-    if (how == Together::multiplying) return static_cast<int64_t>(ua * ub);
-  } else {
-    if (how == Together::adding) return a + b;
-    if (how == Together::multiplying) return a * b;
-  }
-  if (how == Together::largest) return b > a || b != b ? b : a;
-  return b < a || b != b ? b : a;
-}
 
 /// What is taken of an element x, a shift s and a power p.
 template <class T>
@@ -128,31 +111,6 @@ __global__ void __launch_bounds__(kThreads) reduce_stage(ReduceOp op, Together h
 
 // --- on the host
 // --------------------------------------------------------------------------------------------------
-
-Together together(ReduceOp op) {
-  switch (op) {
-    case ReduceOp::product:
-    case ReduceOp::nonzero_product:
-      return Together::multiplying;
-    case ReduceOp::maximum:
-    case ReduceOp::abs_maximum:
-      return Together::largest;
-    case ReduceOp::minimum:
-    case ReduceOp::abs_minimum:
-      return Together::smallest;
-    default:
-      return Together::adding;
-  }
-}
-
-template <class T>
-T start_of(Together how) {
-  using Limits = std::numeric_limits<T>;
-  if (how == Together::adding) return T(0);
-  if (how == Together::multiplying) return T(1);
-  if (how == Together::largest) return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
-  return Limits::has_infinity ? Limits::infinity() : Limits::max();
-}
 
 template <class T>
 void launch_stage(const Cuda& on, ReduceOp op, Together how, const Stage<T>& at, unsigned across) {
