@@ -10,6 +10,7 @@
 #include <iskra/kernels/parallel.h>
 #include <iskra/kernels/parameters.h>
 #include <iskra/kernels/pool.isa.h>
+#include <iskra/kernels/pool_windows.h>
 #include <iskra/kernels/row_kernels.h>
 
 namespace iskra::kernels {
@@ -24,56 +25,30 @@ const PoolTable& table() {
 class AxisWindows {
  public:
   AxisWindows(const Cpu& on, const Pool2d& at, int axis, int64_t in, int64_t out, const char* op)
-      : step_(at.adaptive ? 1 : at.dilation[axis]) {
-    int64_t* memory = scratch_of<int64_t>(on, 3 * out + 2 * in + 1, op);
-    begin_ = memory;
-    end_ = memory + out;
-    counted_ = memory + 2 * out;
-    from_ = memory + 3 * out;
-    until_ = from_ + in;
-    for (int64_t o = 0; o < out; ++o) at.adaptive ? adapt(o, in, out) : slide(at, axis, o, in);
-    // Not begin_: inside the padding, windows with holes begin in no order.
-    auto reaches = [&](int64_t o, int64_t i) {
-      return (at.adaptive ? begin_[o] : o * at.stride[axis] - at.padding[axis]) <= i;
-    };
-    for (int64_t i = 0, from = 0, until = 0; i < in; ++i) {
-      while (from < out && end_[from] <= i) ++from;
-      while (until < out && reaches(until, i)) ++until;
-      from_[i] = from;
-      until_[i] = until;
-    }
+      : axis_(at, axis, in, out),
+        windows_(scratch_of<PoolAxis::Window>(on, out, op)),
+        over_(scratch_of<PoolAxis::Windows>(on, in, op)) {
+    for (int64_t o = 0; o < out; ++o) windows_[o] = axis_.window(o);
+    for (int64_t i = 0; i < in; ++i) over_[i] = axis_.over(i);
   }
 
-  int64_t counted(int64_t out) const { return counted_[out]; }
+  int64_t counted(int64_t out) const { return windows_[out].counted; }
   /// Calls f(place) for the places of window `out` inside the picture.
   template <class F>
   void for_places(int64_t out, F&& f) const {
-    for (int64_t i = begin_[out]; i < end_[out]; i += step_) f(i);
+    for (int64_t i = windows_[out].begin; i < windows_[out].end; i += axis_.step) f(i);
   }
   /// Calls f(out) for the windows that hold `place`.
   template <class F>
   void for_windows(int64_t place, F&& f) const {
-    for (int64_t out = from_[place]; out < until_[place]; ++out)
-      if (step_ == 1 || (place - begin_[out]) % step_ == 0) f(out);
+    for (int64_t out = over_[place].begin; out < over_[place].end; ++out)
+      if (axis_.holds(out, place)) f(out);
   }
 
  private:
-  void adapt(int64_t o, int64_t in, int64_t out) {
-    begin_[o] = o * in / out;
-    end_[o] = ((o + 1) * in + out - 1) / out;
-    counted_[o] = end_[o] - begin_[o];
-  }
-  void slide(const Pool2d& at, int axis, int64_t o, int64_t in) {
-    const int64_t first = o * at.stride[axis] - at.padding[axis];
-    const int64_t past = first + (at.size[axis] - 1) * step_ + 1;
-    begin_[o] = first >= 0 ? first : first + (-first + step_ - 1) / step_ * step_;
-    end_[o] = std::min(past, in);
-    const int64_t inside = std::max<int64_t>(0, end_[o] - begin_[o]);
-    counted_[o] = at.count_include_pad ? std::min(past, in + at.padding[axis]) - first : inside;
-  }
-
-  int64_t step_;
-  int64_t *begin_, *end_, *counted_, *from_, *until_;
+  PoolAxis axis_;
+  PoolAxis::Window* windows_;
+  PoolAxis::Windows* over_;
 };
 
 struct Pool {
@@ -108,7 +83,9 @@ void for_picture_rows(const Cpu& on, int64_t rows, int64_t cost, size_t bytes, c
   });
 }
 
-void check_pictures(const Pool2d& at, const View& x, const View& y, const char* op) {
+}  // namespace
+
+void check_pool(const Pool2d& at, const View& x, const View& y, const char* op) {
   ISKRA_CHECK(x.channels_last() && y.channels_last(), op, ": pictures must be dense and channels-last, got ",
               x.shape, " with strides ", x.stride, " and ", y.shape, " with strides ", y.stride);
   ISKRA_CHECK(x.dtype == y.dtype, op, ": ", name_of(x.dtype), " to ", name_of(y.dtype),
@@ -122,15 +99,13 @@ void check_pictures(const Pool2d& at, const View& x, const View& y, const char* 
   }
 }
 
-void check_places(const View& x, const View& y, const View& place, const char* op) {
+void check_pool_places(const View& x, const View& y, const View& place, const char* op) {
   ISKRA_CHECK(place.dtype == DType::i32 && place.shape == y.shape && place.channels_last(), op,
               ": places must be channels-last i32 ", y.shape, ", got ", name_of(place.dtype), " ",
               place.shape);
   ISKRA_CHECK(x.size(2) * x.size(3) <= std::numeric_limits<int32_t>::max(), op, ": a picture of ", x.shape,
               " has too many pixels for i32 places");
 }
-
-}  // namespace
 
 int64_t pooled_size(const Pool2d& at, int axis, int64_t size) {
   const int64_t window = at.dilation[axis] * (at.size[axis] - 1) + 1, stride = at.stride[axis];
@@ -144,8 +119,8 @@ int64_t pooled_size(const Pool2d& at, int axis, int64_t size) {
 
 void max_pool2d(Cpu on, const Pool2d& at, View x, MutView y, MutView place) {
   constexpr const char* kName = "max_pool2d";
-  check_pictures(at, x, y, kName);
-  if (place.defined()) check_places(x, y, place, kName);
+  check_pool(at, x, y, kName);
+  if (place.defined()) check_pool_places(x, y, place, kName);
   if (y.numel() == 0) return;
   const Pool s(on, at, x, y, kName);
   const int64_t cost = s.out_width * s.channels * 4;
@@ -172,8 +147,8 @@ void max_pool2d(Cpu on, const Pool2d& at, View x, MutView y, MutView place) {
 
 void max_pool2d_backward(Cpu on, const Pool2d& at, View place, View dy, MutView dx) {
   constexpr const char* kName = "max_pool2d_backward";
-  check_pictures(at, dx, dy, kName);
-  check_places(dx, dy, place, kName);
+  check_pool(at, dx, dy, kName);
+  check_pool_places(dx, dy, place, kName);
   if (dx.numel() == 0) return;
   const Pool s(on, at, dx, dy, kName);
   const int64_t cost = s.width * s.channels * 2;
@@ -195,7 +170,7 @@ void max_pool2d_backward(Cpu on, const Pool2d& at, View place, View dy, MutView 
 
 void avg_pool2d(Cpu on, const Pool2d& at, View x, MutView y) {
   constexpr const char* kName = "avg_pool2d";
-  check_pictures(at, x, y, kName);
+  check_pool(at, x, y, kName);
   if (y.numel() == 0) return;
   const Pool s(on, at, x, y, kName);
   const int64_t cost = s.out_width * s.channels * 4;
@@ -218,7 +193,7 @@ void avg_pool2d(Cpu on, const Pool2d& at, View x, MutView y) {
 
 void avg_pool2d_backward(Cpu on, const Pool2d& at, View dy, MutView dx) {
   constexpr const char* kName = "avg_pool2d_backward";
-  check_pictures(at, dx, dy, kName);
+  check_pool(at, dx, dy, kName);
   if (dx.numel() == 0) return;
   const Pool s(on, at, dx, dy, kName);
   const int64_t cost = s.width * s.channels * 2;

@@ -59,6 +59,7 @@ iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_optim.cpp
   test_kernels_pointwise.cpp
   test_kernels_pointwise_types.cpp
+  test_kernels_pool.cpp
   test_kernels_random.cpp
   test_kernels_reduce.cpp
   test_kernels_row_types.cpp
