@@ -1,8 +1,9 @@
 // Resizing pictures: each axis has a table of weights, output pixel by input pixel, and a picture is resized
 // along its height, then along its width. The gradient is the same with both tables transposed.
-#include <cmath>
+#include <algorithm>
 
 #include <iskra/kernels/interpolate.isa.h>
+#include <iskra/kernels/interpolate_taps.h>
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/lanes.h>
 #include <iskra/kernels/parameters.h>
@@ -28,92 +29,18 @@ struct Taps {
   Tap* taps;
 };
 
-/// Keys' cubic kernel; -0.75 as pictures are resized, -0.5 where it is stretched against aliasing (PyTorch's
-/// choices). Keys 1981.
-double cubic(double x, double a) {
-  x = std::abs(x);
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
-}
-
-class Axis {
- public:
-  Axis(const Interpolate2d& at, int axis, int64_t in, int64_t out) : at_(at), in_(in) {
-    if (at.align_corners && at.mode != Interpolation::nearest)
-      scale_ = out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0;
-    else
-      scale_ = at.scale[axis] > 0 ? 1 / at.scale[axis] : static_cast<double>(in) / static_cast<double>(out);
-    support_ = (at.mode == Interpolation::bicubic ? 2 : 1) * std::max(scale_, 1.0);
-  }
-
-  int64_t most_taps() const {
-    if (antialiased()) return static_cast<int64_t>(std::ceil(support_)) * 2 + 1;
-    return at_.mode == Interpolation::nearest ? 1 : at_.mode == Interpolation::bilinear ? 2 : 4;
-  }
-
-  /// Writes the taps of output pixel o and returns how many.
-  int64_t taps(int64_t o, Tap* to) const {
-    if (at_.mode == Interpolation::nearest) {
-      // In f32, as other frameworks decide which of two neighbours is nearer.
-      const float from = std::floor(static_cast<float>(o) * static_cast<float>(scale_));
-      to[0] = {std::min(static_cast<int64_t>(from), in_ - 1), 1};
-      return 1;
-    }
-    if (antialiased()) return stretched(o, to);
-    const double centre =
-        at_.align_corners ? scale_ * static_cast<double>(o) : scale_ * (static_cast<double>(o) + 0.5) - 0.5;
-    return at_.mode == Interpolation::bilinear ? linear(std::max(centre, 0.0), to) : cubic_taps(centre, to);
-  }
-
- private:
-  bool antialiased() const { return at_.antialias && at_.mode != Interpolation::nearest; }
-
-  int64_t linear(double centre, Tap* to) const {
-    const int64_t low = std::min(static_cast<int64_t>(centre), in_ - 1);
-    const double part = std::min(std::max(centre - static_cast<double>(low), 0.0), 1.0);
-    to[0] = {low, 1 - part};
-    to[1] = {std::min(low + 1, in_ - 1), part};
-    return 2;
-  }
-
-  int64_t cubic_taps(double centre, Tap* to) const {
-    const double low = std::floor(centre);
-    for (int i = 0; i < 4; ++i) {
-      const double place = low + i - 1;
-      const auto from = static_cast<int64_t>(std::min(std::max(place, 0.0), static_cast<double>(in_ - 1)));
-      to[i] = {from, cubic(centre - place, -0.75)};
-    }
-    return 4;
-  }
-
-  int64_t stretched(int64_t o, Tap* to) const {
-    const double centre = scale_ * (static_cast<double>(o) + 0.5), inverse = 1 / std::max(scale_, 1.0);
-    const int64_t begin = std::max<int64_t>(static_cast<int64_t>(centre - support_ + 0.5), 0);
-    const int64_t end = std::min(static_cast<int64_t>(centre + support_ + 0.5), in_);
-    double total = 0;
-    for (int64_t i = begin; i < end; ++i) {
-      const double x = (static_cast<double>(i) - centre + 0.5) * inverse;
-      const double weight =
-          at_.mode == Interpolation::bicubic ? cubic(x, -0.5) : std::max(0.0, 1 - std::abs(x));
-      to[i - begin] = {i, weight};
-      total += weight;
-    }
-    for (int64_t i = 0; i < end - begin && total != 0; ++i) to[i].weight /= total;
-    return end - begin;
-  }
-
-  const Interpolate2d& at_;
-  int64_t in_;
-  double scale_, support_;
-};
-
 Taps taps_of(const Cpu& on, const Interpolate2d& at, int axis, int64_t in, int64_t out) {
-  const Axis weights(at, axis, in, out);
-  Taps made{scratch_of<int64_t>(on, out + 1, "interpolate"),
-            scratch_of<Tap>(on, out * weights.most_taps(), "interpolate")};
+  const InterpolateAxis along(at, axis, in, out);
+  const int64_t most = along.most_taps();
+  Taps made{scratch_of<int64_t>(on, out + 1, "interpolate"), scratch_of<Tap>(on, out * most, "interpolate")};
+  auto* weights = scratch_of<double>(on, most, "interpolate");
   made.first[0] = 0;
-  for (int64_t o = 0; o < out; ++o)
-    made.first[o + 1] = made.first[o] + weights.taps(o, made.taps + made.first[o]);
+  for (int64_t o = 0; o < out; ++o) {
+    const InterpolateAxis::Taps taps = along.taps(o, weights);
+    for (int64_t i = 0; i < taps.count; ++i)
+      made.taps[made.first[o] + i] = {along.inside(taps.first + i), weights[i]};
+    made.first[o + 1] = made.first[o] + taps.count;
+  }
   return made;
 }
 

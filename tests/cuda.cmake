@@ -54,6 +54,7 @@ endif()
 iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_elements.cpp
   test_kernels_index.cpp
+  test_kernels_interpolate.cpp
   test_kernels_matmul.cpp
   test_kernels_memory.cpp
   test_kernels_optim.cpp
