@@ -5,12 +5,11 @@
 // inside of a line is one run, its border a few pixels. Backward reads: a piece of dx adds up the lines of dy
 // that were made from it, in the order of their places.
 #include <algorithm>
-#include <cstdlib>
-#include <utility>
 
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/lanes.h>
 #include <iskra/kernels/lines.h>
+#include <iskra/kernels/pad_places.h>
 #include <iskra/kernels/row_kernels.h>
 #include <iskra/kernels/runs.isa.h>
 
@@ -19,66 +18,11 @@ namespace {
 
 constexpr int64_t kPiece = 16384;  // elements
 
-/// One axis: `size` elements of x, `padded` of y of which the first `before` stand before x's own.
-struct PaddedAxis {
-  int64_t size = 1, padded = 1, before = 0;
-  int64_t x_stride = 0, y_stride = 0;
-  bool plain() const { return size == padded; }
-};
-
-/// Where element i of y comes from.
-int64_t source(const PaddedAxis& axis, PadMode mode, int64_t i) {
-  const int64_t at = i - axis.before;
-  if (at >= 0 && at < axis.size) return at;
-  switch (mode) {
-    case PadMode::reflect:
-      return at < 0 ? -at : 2 * (axis.size - 1) - at;
-    case PadMode::circular:
-      return at < 0 ? at + axis.size : at - axis.size;
-    default:
-      return at < 0 ? 0 : axis.size - 1;
-  }
-}
-
-/// The places of y that are made from element i of x: every i is in few of them, but for the ends of
-/// replicated axes, whose places are neighbours.
-class Images {
- public:
-  Images() = default;
-  Images(const PaddedAxis& axis, PadMode mode, int64_t i) {
-    const int64_t own = axis.before + i, last = axis.size - 1;
-    if (mode == PadMode::replicate) {
-      first_ = i == 0 ? 0 : own;
-      count_ = (i == last ? axis.padded : own + 1) - first_;
-      return;
-    }
-    const bool mirrored = mode == PadMode::reflect;
-    const int64_t low = mirrored ? axis.before - i : own - axis.size,
-                  high = mirrored ? axis.before + 2 * last - i : own + axis.size;
-    if (low >= 0 && (!mirrored || i > 0)) place_[count_++] = low;
-    place_[count_++] = own;
-    if (high < axis.padded && (!mirrored || i < last)) place_[count_++] = high;
-  }
-  int64_t count() const { return count_; }
-  int64_t operator[](int64_t k) const { return first_ >= 0 ? first_ + k : place_[k]; }
-
- private:
-  int64_t first_ = -1, count_ = 0;
-  int64_t place_[3] = {};
-};
-
 /// A tensor and what it is padded to, as pixels, lines and axes around them.
 struct PadPlan {
-  PadPlan(const Shape& x_shape, const Shape& x_stride, const Shape& y_shape, const Shape& y_stride,
-          const Shape& before, bool backward) {
+  PadPlan(const View& x, const View& y, const Shape& before, bool by_x) {
     PaddedAxis all[Shape::kMaxRank];
-    int count = 0;
-    for (int i = x_shape.rank() - 1; i >= 0; --i)
-      if (y_shape[i] != 1 || x_shape[i] != 1)
-        all[count++] = {x_shape[i], y_shape[i], before[i], x_stride[i], y_stride[i]};
-    auto step = [&](int i) { return std::abs(backward ? all[i].x_stride : all[i].y_stride); };
-    for (int i = 1; i < count; ++i)
-      for (int j = i; j > 0 && step(j) < step(j - 1); --j) std::swap(all[j], all[j - 1]);
+    const int count = padded_axes(x, y, before, by_x, all);
     int next = 0;
     auto dense = [&](int i) { return all[i].x_stride == pixel && all[i].y_stride == pixel; };
     while (next < count && all[next].plain() && dense(next) && pixel < kPiece) pixel *= all[next++].size;
@@ -235,7 +179,7 @@ class PadBackward {
 
 void pad(Cpu on, PadMode mode, View x, const Shape& before, MutView y) {
   if (y.numel() == 0) return;
-  const PadPlan plan(x.shape, x.stride, y.shape, y.stride, before, false);
+  const PadPlan plan(x, y, before, false);
   const Cut cut(plan, false);
   with_bits_of(x.dtype, [&](auto bits) {
     using T = decltype(bits);
@@ -249,7 +193,7 @@ void pad(Cpu on, PadMode mode, View x, const Shape& before, MutView y) {
 
 void pad_backward(Cpu on, PadMode mode, View dy, const Shape& before, MutView dx) {
   if (dx.numel() == 0) return;
-  const PadPlan plan(dx.shape, dx.stride, dy.shape, dy.stride, before, true);
+  const PadPlan plan(dx, dy, before, true);
   const Cut cut(plan, true);
   const PadBackward backward(plan, mode, dy, dx);
   const int64_t grain = std::max<int64_t>(1, kPiece / (cut.width * cut.length));

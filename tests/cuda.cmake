@@ -58,6 +58,7 @@ iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_matmul.cpp
   test_kernels_memory.cpp
   test_kernels_optim.cpp
+  test_kernels_pad.cpp
   test_kernels_pointwise.cpp
   test_kernels_pointwise_types.cpp
   test_kernels_pool.cpp

@@ -8,6 +8,7 @@
 
 #include <iskra/kernels/kernels.h>
 #include "kernel_arrays.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -68,9 +69,14 @@ std::vector<PadCase> cases() {
   add("channels_too", {2, 5, 4, 3}, {0, 1, 2, 1}, {1, 2, 0, 1}, channels_last_strides);
   add("gaps", {2, 3, 5, 7}, {1, 0, 2, 3}, {0, 0, 4, 1}, gaps);
   add("rows_of_matrix", {5, 37}, {2, 0}, {1, 0}, contiguous_strides);
-  add("wide_pixels", {3, 40003}, {1, 0}, {2, 0}, contiguous_strides);
-  add("long_lines", {1, 50021}, {0, 17}, {0, 11}, contiguous_strides);
-  add("long_lines_of_pixels", {1, 16, 3, 3001}, {0, 0, 1, 2}, {0, 0, 1, 1}, channels_last_strides);
+  add("pixels_of_eights", {2, 16, 3, 5}, {0, 0, 1, 2}, {0, 0, 2, 1}, channels_last_strides);
+  add("rows_of_eights", {3, 2, 8}, {2, 0, 0}, {1, 0, 0}, contiguous_strides);
+  add("eight_axes", {2, 1, 3, 2, 1, 2, 3, 2}, {1, 0, 0, 1, 0, 0, 2, 0}, {0, 0, 2, 1, 0, 0, 1, 0},
+      contiguous_strides);
+  const int64_t wide = kOnCuda ? 403 : 40003, lengthy = kOnCuda ? 521 : 50021, pixels = kOnCuda ? 31 : 3001;
+  add("wide_pixels", {3, wide}, {1, 0}, {2, 0}, contiguous_strides);
+  add("long_lines", {1, lengthy}, {0, 17}, {0, 11}, contiguous_strides);
+  add("long_lines_of_pixels", {1, 16, 3, pixels}, {0, 0, 1, 2}, {0, 0, 1, 1}, channels_last_strides);
   add("long_borders", {2, 211}, {0, 150}, {0, 130}, contiguous_strides);
   add("all_borders", {2, 2, 2}, {1, 1, 1}, {1, 1, 1}, contiguous_strides);
   return all;
@@ -88,7 +94,7 @@ TEST(Pad, CopiesWhatTheModeNames) {
         const std::vector<int64_t> from = places(mode, at);
         for (int threads : {1, 3}) {
           Array y(dtype, padded_shape(at), at.y_stride);
-          pad(Cpu{.threads = threads}, mode, x.view(), at.before, y.view());
+          pad(on(threads), mode, x.view(), at.before, y.view());
           for (int64_t i = 0; i < y.numel(); ++i)
             ASSERT_EQ(y.get(i), x.get(from[static_cast<size_t>(i)]))
                 << kNames[static_cast<int>(mode)] << at.name << " at " << i;
@@ -109,7 +115,7 @@ TEST(Pad, GradientsAddUpWhereTheElementsCameFrom) {
         for (int threads : {1, 2, 3}) {
           HeapScratch scratch;
           Array dx(dtype, at.shape, at.x_stride);
-          pad_backward(Cpu{.threads = threads, .scratch = &scratch}, mode, dy.view(), at.before, dx.view());
+          pad_backward(on(threads, &scratch), mode, dy.view(), at.before, dx.view());
           const std::string what = kNames[static_cast<int>(mode)] + at.name;
           expect_close(dx, want, 1e-4, what);  // multiples of 2^-10: exact in f32 up to rounding of 16 bits
           if (threads == 1)
@@ -120,10 +126,26 @@ TEST(Pad, GradientsAddUpWhereTheElementsCameFrom) {
       }
 }
 
+TEST(Pad, MovesBytes) {
+  // Odd, in groups of 16, and longer than what is written at one go.
+  for (const Shape& shape : {Shape{3, 7}, Shape{4, 48}, Shape{2, 600011}}) {
+    const int64_t cols = shape[1];
+    std::vector<uint8_t> x(static_cast<size_t>(shape.numel())), y(static_cast<size_t>((shape[0] + 2) * cols));
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<uint8_t>(i * 7 + i / 251);
+    const Shape padded = {shape[0] + 2, cols};
+    pad(on(), PadMode::circular, View{x.data(), DType::u8, shape, contiguous_strides(shape)}, {1, 0},
+        MutView{y.data(), DType::u8, padded, contiguous_strides(padded)});
+    for (int64_t r = 0; r < padded[0]; ++r) {
+      const auto from = x.begin() + (r + shape[0] - 1) % shape[0] * cols;
+      EXPECT_TRUE(std::equal(from, from + cols, y.begin() + r * cols)) << "row " << r << " of " << cols;
+    }
+  }
+}
+
 TEST(Pad, NothingStaysNothing) {
   Array x(DType::f32, {0, 3}), y(DType::f32, {0, 5});
-  pad(Cpu{}, PadMode::replicate, x.view(), {0, 1}, y.view());
-  pad_backward(Cpu{}, PadMode::replicate, y.view(), {0, 1}, x.view());
+  pad(on(), PadMode::replicate, x.view(), {0, 1}, y.view());
+  pad_backward(on(), PadMode::replicate, y.view(), {0, 1}, x.view());
 }
 
 }  // namespace
