@@ -62,5 +62,16 @@ DEV void store_as(T x, void* data, DType dtype, int64_t i) {
   }
 }
 
+/// A vector of a type known at run time, or none: a weight or a bias.
+struct Parameter {
+  const void* data;
+  DType dtype;
+  explicit Parameter(const View& v) : data(v.data), dtype(v.dtype) {}
+  template <class T>
+  DEV T at(int64_t i, T otherwise) const {
+    return data == nullptr ? otherwise : load_as<T>(data, dtype, i);
+  }
+};
+
 }  // namespace
 }  // namespace iskra::kernels

@@ -14,16 +14,6 @@
 namespace iskra::kernels {
 namespace {
 
-/// A weight or a bias: of x's type or f32, or none.
-struct Parameter {
-  void* data;
-  DType dtype;
-  template <class T>
-  DEV T at(int64_t c, T otherwise) const {
-    return data == nullptr ? otherwise : load_as<T>(data, dtype, c);
-  }
-};
-
 template <class S, class T>
 __global__ void layer_norm_rows(const S* x, Parameter weight, Parameter bias, T eps, int64_t rows,
                                 int64_t cols, S* y, T* mean, T* rstd) {
@@ -117,8 +107,6 @@ __global__ void __launch_bounds__(kColumns)
 // --- on the host
 // --------------------------------------------------------------------------------------------------
 
-Parameter parameter(const View& v) { return {const_cast<void*>(v.data), v.dtype}; }
-
 template <class T>
 void store_sums(const Cuda& on, T* partial, int64_t chunks, int64_t cols, const MutView& gradient,
                 float beta) {
@@ -135,7 +123,7 @@ void backward(const Cuda& on, const View& x, const View& weight, const View& mea
   if (cols == 0) return;
   if (dx.defined() && rows > 0) {
     gpu::launch<layer_norm_backward_rows<S, T>>({blocks_for(rows, 1), threads_for_row(cols)}, on, x.as<S>(),
-                                                parameter(weight), mean.as<T>(), rstd.as<T>(), dy.as<S>(),
+                                                Parameter(weight), mean.as<T>(), rstd.as<T>(), dy.as<S>(),
                                                 rows, cols, dx.as<S>());
   }
   if (!dweight.defined() && !dbias.defined()) return;
@@ -161,7 +149,7 @@ void layer_norm(Cuda on, View x, View weight, View bias, double eps, MutView y, 
   with_floating(x.dtype, "layer_norm", [&]<class S>(S) {
     using T = Computed<S>;
     gpu::launch<layer_norm_rows<S, T>>({blocks_for(rows, 1), threads_for_row(cols)}, on, x.as<S>(),
-                                       parameter(weight), parameter(bias), static_cast<T>(eps), rows, cols,
+                                       Parameter(weight), Parameter(bias), static_cast<T>(eps), rows, cols,
                                        y.as<S>(), mean.as<T>(), rstd.as<T>());
   });
 }
