@@ -80,6 +80,14 @@ function(iskra_floor name)
   set_property(GLOBAL PROPERTY ISKRA_PARTS_${name} ${parts})
 endfunction()
 
+# iskra_floor_includes(NAME FLOOR...): whoever links the floor links these, too.
+function(iskra_floor_includes name)
+  foreach(floor ${ARGN})
+    get_property(parts GLOBAL PROPERTY ISKRA_PARTS_${floor})
+    set_property(GLOBAL APPEND PROPERTY ISKRA_PARTS_${name} ${parts})
+  endforeach()
+endfunction()
+
 # iskra_link_floors(TARGET FLOOR...): links the objects of the named floors, all their ISA levels included.
 function(iskra_link_floors target)
   foreach(floor ${ARGN})

@@ -20,4 +20,6 @@ void set_threads(int threads) {
   context().threads = threads;
 }
 
+void set_synchronous(bool on) { context().synchronous = on; }
+
 }  // namespace iskra

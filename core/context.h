@@ -1,5 +1,6 @@
-// What is ambient on a thread: gradient recording, thread budget, kernel provider, exact convolutions,
-// autocast. Graph nodes capture it, so that a backward pass runs under the settings of its forward pass.
+// What is ambient on a thread: device of new tensors, gradient recording, thread budget, kernel provider,
+// exact convolutions, autocast. Graph nodes capture it, so that a backward pass runs under the settings of
+// its forward pass.
 #pragma once
 
 #include <iskra/core/allocator.h>
@@ -10,12 +11,14 @@ namespace iskra {
 using kernels::Provider;
 
 struct Context {
+  Device device = Device::cpu();  ///< see DeviceScope
   bool grad_enabled = true;
   int threads = 0;  ///< 0: all that the machine offers
   Provider provider = Provider::fastest;
   bool winograd = true;  ///< see ExactConvolutions
   MemoryTag memory_tag = MemoryTag::activations;
-  bool autocast = false;  ///< see autocast.h
+  bool synchronous = false;  ///< see set_synchronous()
+  bool autocast = false;     ///< see autocast.h
   DType autocast_dtype = DType::bf16;
 };
 
@@ -26,6 +29,9 @@ Context& context();
 int thread_budget();
 /// Sets the budget of this thread (and of what it calls); 0 means all that the machine offers.
 void set_threads(int threads);
+
+/// Whether every op on a CUDA device waits until it is done, so that an error names the op that made it.
+void set_synchronous(bool on);
 
 /// Within its scope no graph is recorded.
 class NoGrad {

@@ -12,10 +12,12 @@ class Device {
   Device() = default;
   static Device cpu() { return Device(Kind::cpu, 0); }
   static Device cuda(int index = 0) { return Device(Kind::cuda, index); }
-  /// CUDA when this build and machine have it, else the CPU.
+  /// The first CUDA device when this build and machine have one, else the CPU.
   static Device best();
   /// "cpu", "cuda", "cuda:1"; throws on anything else and on a device that this build or machine lacks.
   static Device parse(const std::string& name);
+  /// How many CUDA devices can be used; 0 in a build without CUDA.
+  static int cuda_count();
 
   Kind kind() const { return kind_; }
   int index() const { return index_; }
@@ -29,5 +31,29 @@ class Device {
   Kind kind_ = Kind::cpu;
   int index_ = 0;
 };
+
+/// Where this thread's tensors are made when nothing else is said: the CPU at first.
+Device current_device();
+
+/// Within its scope this thread makes tensors on `device`.
+class DeviceScope {
+ public:
+  explicit DeviceScope(Device device);
+  ~DeviceScope();
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
+
+ private:
+  Device before_;
+};
+
+/// Waits until all that was asked of the device is done; returns at once on the CPU, where that is so.
+void synchronize(Device device);
+
+namespace detail {
+/// Throws what stands in the way of using a CUDA device; makes it the one that this thread's calls of the
+/// device API mean.
+void select_cuda(int index);
+}  // namespace detail
 
 }  // namespace iskra

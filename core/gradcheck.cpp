@@ -16,7 +16,7 @@ using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 Tensor pattern_like(const Tensor& y) {
   std::vector<double> w(static_cast<size_t>(y.numel()));
   for (size_t i = 0; i < w.size(); ++i) w[i] = std::sin(1.0 + 2.399963 * static_cast<double>(i)) + 0.1;
-  return Tensor::of(w, y.shape());
+  return Tensor::of(w, y.shape(), y.device());
 }
 
 double weighted(const Tensor& y, const std::vector<double>& weights) {
@@ -78,8 +78,7 @@ std::vector<Output> run_tape(const Function& f, const std::vector<Tensor>& leave
 
 void check_leaf(const Function& f, const std::vector<Tensor>& leaves, size_t i,
                 const std::vector<Output>& outputs, const GradcheckOptions& options) {
-  Tensor tape =
-      leaves[i].grad().defined() ? leaves[i].grad() : Tensor::zeros(leaves[i].shape(), {.dtype = DType::f64});
+  Tensor tape = leaves[i].grad().defined() ? leaves[i].grad() : Tensor::zeros_like(leaves[i].detach());
   std::vector<double> analytic = tape.to_vector<double>();
   std::vector<double> at = leaves[i].to_vector<double>();
   for (size_t k = 0; k < at.size(); ++k) {
@@ -88,7 +87,7 @@ void check_leaf(const Function& f, const std::vector<Tensor>& leaves, size_t i,
       values[k] += by;
       std::vector<Tensor> trial = leaves;
       trial[i] = copy_with_strides(leaves[i]);
-      trial[i].copy_from(Tensor::of(values, leaves[i].shape()));
+      trial[i].copy_from(Tensor::of(values, leaves[i].shape(), Device::cpu()));
       std::vector<Tensor> ys = f(trial);
       double total = 0;
       for (const Output& output : outputs) total += weighted(ys[output.number], output.weights);

@@ -2,6 +2,7 @@
 // by .cpp files only; the single place that knows whether CUDA is built in.
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include <iskra/core/allocator.h>
@@ -30,6 +31,10 @@ class CachedScratch final : public kernels::Scratch {
   std::vector<Block> blocks_;
 };
 
+/// Calls f(data, tag) with the tag of a CUDA device's current stream. Errors say which op it was, of what
+/// operands.
+void launch_cuda(Device device, kernels::Scratch& scratch, void (*f)(void*, kernels::Cuda), void* data);
+
 /// Calls f(tag): launch(x.device(), [&](auto on) { kernels::softmax(on, x.view(), y.mut()); });
 template <class F>
 void launch(Device device, F&& f) {
@@ -39,9 +44,11 @@ void launch(Device device, F&& f) {
     return;
   }
 #ifdef ISKRA_WITH_CUDA
-  f(kernels::Cuda{device.index(), nullptr, context().provider, &scratch});
+  launch_cuda(
+      device, scratch,
+      [](void* data, kernels::Cuda on) { (*static_cast<std::remove_reference_t<F>*>(data))(on); }, &f);
 #else
-  throw Error("device cuda: this build has no CUDA; use the CPU (Device::cpu(), --device cpu)");
+  select_cuda(device.index());  // says that this build has no CUDA
 #endif
 }
 

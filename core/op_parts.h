@@ -42,4 +42,9 @@ inline Tensor channels_first(const Tensor& x) {
   return x.permute(axes);
 }
 
+/// Kernels on CUDA cannot throw: an index outside [0, size) gathers zeros and scatters nothing. Under
+/// set_synchronous() this looks for one on the host, and throws what the CPU's kernels do; else it does
+/// nothing.
+void check_on_host(const char* op, const Tensor& index, int64_t size);
+
 }  // namespace iskra::detail

@@ -57,7 +57,7 @@ class Rules {
       check_mask(name, options.mask, q, {q.size(0), heads, queries, keys});
       mask_ = options.mask.detach().expand({q.size(0), heads, queries, keys});
     }
-    if (options.dropout > 0) draw_.emplace(heads * queries * keys);
+    if (options.dropout > 0) draw_.emplace(heads * queries * keys, q.device());
   }
 
   kernels::Attention at() const {

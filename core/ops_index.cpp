@@ -2,11 +2,13 @@
 #include <algorithm>
 
 #include <iskra/core/launch.h>
-#include <iskra/core/ops.h>
+#include <iskra/core/op_parts.h>
 #include <iskra/core/tensor_impl.h>
+#include <iskra/kernels/index_check.h>
 
 namespace iskra {
 
+using detail::check_on_host;
 using detail::launch;
 using detail::normal_axis;
 using detail::view_of;
@@ -22,6 +24,19 @@ Tensor index_of(const char* op, const Tensor& index, const Tensor& x) {
   return index.to(DType::i64).detach();
 }
 
+}  // namespace
+
+void detail::check_on_host(const char* op, const Tensor& index, int64_t size) {
+  if (index.device().is_cpu() || !context().synchronous) return;
+  // A copy keeps strides of dense tensors only; what is repeated is copied once.
+  Shape own = index.shape();
+  for (int i = 0; i < index.rank(); ++i) own[i] = index.strides()[i] == 0 ? 1 : own[i];
+  Tensor host = view_of(index, own, index.strides()).to(Device::cpu());
+  kernels::check_indices(op, host.expand(index.shape()).view(), size);
+}
+
+namespace {
+
 // Along the other axes index may be shorter than x, never longer.
 void check_inside(const char* op, const Tensor& x, const Tensor& index, int axis) {
   ISKRA_CHECK(index.rank() == x.rank(), op, ": the indices are ", index.str(), " and the tensor ", x.str(),
@@ -33,11 +48,13 @@ void check_inside(const char* op, const Tensor& x, const Tensor& index, int axis
 
 Tensor gathered(const Tensor& x, int axis, const Tensor& index) {
   Tensor y = Tensor::empty(index.shape(), {.dtype = x.dtype(), .device = x.device()});
+  check_on_host("gather", index, x.shape()[axis]);
   launch(x.device(), [&](auto on) { kernels::gather(on, x.view(), index.view(), axis, y.mut()); });
   return y;
 }
 
 void add_scattered(const Tensor& source, const Tensor& index, int axis, Tensor into) {
+  check_on_host("scatter_add", index, into.shape()[axis]);
   launch(into.device(),
          [&](auto on) { kernels::scatter_add(on, source.view(), index.view(), axis, into.mut()); });
 }
@@ -103,6 +120,7 @@ Tensor index_select(const Tensor& x, int axis, const Tensor& index, Caller calle
                                    .device = x.device(),
                                    .layout = pictures ? Layout::channels_last : Layout::row_major});
   Tensor shared = view_of(places, shape, stride);
+  check_on_host("index_select", shared, x.shape()[at]);
   launch(x.device(), [&](auto on) { kernels::gather(on, x.view(), shared.view(), at, y.mut()); });
   return record("index_select", y, {x}, [at, places](const Tensor& dy, Wanted, Sinks& to) {
     give_slices(to, 0, dy, places, at, -1);
@@ -125,6 +143,7 @@ Tensor embedding(const Tensor& ids, const Tensor& weight, std::optional<int64_t>
   places = view_of(places, {places.numel()}, {1});
   Tensor y = Tensor::empty(shape, {.dtype = weight.dtype(), .device = weight.device()});
   Tensor shared = view_of(places, flat, {1, 0}), out = view_of(y, flat, contiguous_strides(flat));
+  check_on_host("embedding", shared, rows);
   launch(weight.device(), [&](auto on) { kernels::gather(on, weight.view(), shared.view(), 0, out.mut()); });
   return record("embedding", y, {weight}, [places, skip](const Tensor& dy, Wanted, Sinks& to) {
     give_slices(to, 0, dy, places, 0, skip);
@@ -148,6 +167,7 @@ Tensor scatter(const Tensor& x, int axis, const Tensor& index, const Tensor& sou
   check_inside("scatter", x, places, at);
   Tensor from = checked_source("scatter", x, places, source);
   Tensor y = x.detach().clone();
+  check_on_host("scatter", places, x.shape()[at]);
   launch(x.device(), [&](auto on) { kernels::scatter(on, from.view(), places.view(), at, y.mut()); });
   return record("scatter", y, {x, from}, [at, places](const Tensor& dy, Wanted wanted, Sinks& to) {
     if (wanted[0]) {

@@ -2,6 +2,7 @@
 #include <iskra/core/autocast.h>
 #include <iskra/core/launch.h>
 #include <iskra/core/op_parts.h>
+#include <iskra/kernels/index_check.h>
 
 namespace iskra {
 
@@ -59,6 +60,8 @@ Tensor of_classes(const char* name, bool normalized, const Tensor& logits, const
   Tensor loss = empty_of(each ? without_classes(logits) : Shape{}, x.dtype(), x);
   Tensor lse = normalized ? Tensor() : empty_of({rows}, computing(x.dtype()), x);
   Tensor total = empty_of({}, computing(x.dtype()), x);
+  if (!soft && x.device().is_cuda() && context().synchronous)
+    kernels::check_labels(at, t.to(Device::cpu()).view(), classes, normalized ? "nll_loss" : "cross_entropy");
   launch(x.device(), [&](auto on) {
     kernels::cross_entropy(on, at, x.view(), t.view(), view_or_none(w), loss.mut(), mut_or_none(lse),
                            total.mut());

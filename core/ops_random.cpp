@@ -16,7 +16,7 @@ Tensor dropout(const Tensor& x, double p, Caller caller) {
   if (p == 0) return x;
   Tensor dense = x.is_dense() ? x.detach() : x.detach().contiguous();
   Tensor y = Tensor::empty_like(dense);
-  RngDraw draw(x.rank() == 0 || x.shape()[0] == 0 ? x.numel() : x.numel() / x.shape()[0]);
+  RngDraw draw(x.rank() == 0 || x.shape()[0] == 0 ? x.numel() : x.numel() / x.shape()[0], x.device());
   auto rate = static_cast<float>(p);
   launch(x.device(), [&](auto on) { kernels::dropout(on, dense.view(), rate, draw.key(), y.mut()); });
   return record("dropout", y, {x}, [draw, rate, like = y.strides()](const Tensor& dy, Wanted, Sinks& to) {
@@ -53,7 +53,7 @@ Tensor drop_groups(const char* name, const Tensor& x, double p, int axes) {
   const DType wide = detail::computing(x.dtype());
   Tensor ones = Tensor::ones(leading, {.dtype = wide, .device = x.device()});
   Tensor factor = Tensor::empty_like(ones);
-  RngDraw draw(leading.numel() == 0 ? 0 : leading.numel() / leading[0]);
+  RngDraw draw(leading.numel() == 0 ? 0 : leading.numel() / leading[0], x.device());
   launch(x.device(), [&](auto on) {
     kernels::dropout(on, ones.view(), static_cast<float>(p), draw.key(), factor.mut());
   });

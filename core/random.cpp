@@ -36,7 +36,7 @@ Tensor drawn(const char* name, const Shape& shape, TensorOptions options, Fill f
   ISKRA_CHECK(is_floating(options.dtype), name, ": the dtype is ", name_of(options.dtype),
               "; it must be floating, convert the result with to(DType)");
   Tensor y = Tensor::empty(shape, options);
-  RngDraw draw(0);
+  RngDraw draw(0, y.device());
   detail::launch(y.device(), [&](auto on) { fill(on, y.mut(), draw.key()); });
   return y;
 }
@@ -44,10 +44,7 @@ Tensor drawn(const char* name, const Shape& shape, TensorOptions options, Fill f
 }  // namespace
 
 RngScope::RngScope(const Options& options)
-    : options_(options),
-      step_(Tensor::of({options.step}, {}).to(options.device)),
-      before_(ambient().scope),
-      place_before_(ambient().place) {
+    : options_(options), before_(ambient().scope), place_before_(ambient().place) {
   ambient().scope = this;
   ambient().place = 0;
 }
@@ -59,14 +56,15 @@ detail::RngSnapshot::RngSnapshot() : scoped(ambient().scope != nullptr), place(a
   }
   const RngScope& scope = *ambient().scope;
   options = scope.options_;
-  step = scope.step_;
+  steps = scope.steps_;
   calls = scope.calls_;
 }
 
-// Outside of any scope the key is seed 0 without a step, which a scope with an undefined step gives too.
+// Outside of any scope the key is seed 0 without a step.
 RngScope::RngScope(const detail::RngSnapshot& at)
     : options_(at.options),
-      step_(at.step),
+      steps_(at.steps),
+      stepless_(!at.scoped),
       calls_(at.calls),
       before_(ambient().scope),
       place_before_(ambient().place) {
@@ -83,8 +81,17 @@ RngScope::~RngScope() {
 void RngScope::advance() {
   ++options_.step;
   // In place: a captured step reads the number from this very memory.
-  step_.copy_from(Tensor::of({options_.step}, {}).to(options_.device));
+  for (Tensor& step : steps_) step.copy_from(Tensor::of({options_.step}, {}, Device::cpu()));
   calls_.clear();
+}
+
+Tensor RngScope::step_on(Device device) {
+  if (stepless_) return {};
+  for (const Tensor& step : steps_) {
+    if (step.device() == device) return step;
+  }
+  steps_.push_back(Tensor::of({options_.step}, {}, device));
+  return steps_.back();
 }
 
 RngPlace::RngPlace(std::string_view name) : place_before_(ambient().place) {
@@ -93,14 +100,14 @@ RngPlace::RngPlace(std::string_view name) : place_before_(ambient().place) {
 
 RngPlace::~RngPlace() { ambient().place = place_before_; }
 
-RngDraw::RngDraw(int64_t per_sample) {
+RngDraw::RngDraw(int64_t per_sample, Device device) {
   Ambient& at = ambient();
   uint64_t number = (at.scope != nullptr ? at.scope->calls_ : at.calls)[at.place]++;
   key_.place = mix(at.place + mix(number));
   if (at.scope == nullptr) return;
   key_.seed = at.scope->options_.seed;
   key_.first = at.scope->options_.first_sample * per_sample;
-  step_ = at.scope->step_;
+  step_ = at.scope->step_on(device);
   if (step_.defined()) key_.step = static_cast<const int64_t*>(step_.raw_data());
 }
 
@@ -130,7 +137,7 @@ namespace {
 
 // Ones where the numbers of this draw lie below p (f32, laid out like y).
 void draw_bernoulli(const Tensor& p, Tensor& y) {
-  RngDraw draw(0);
+  RngDraw draw(0, y.device());
   detail::launch(y.device(), [&](auto on) { kernels::random_bernoulli(on, p.view(), draw.key(), y.mut()); });
 }
 
@@ -163,7 +170,7 @@ Tensor random_integers(const Shape& shape, int64_t low, int64_t high, TensorOpti
   ISKRA_CHECK(low < high, "random_integers: numbers from ", low, " to below ", high,
               "; there must be at least one");
   Tensor y = Tensor::empty(shape, {.dtype = DType::i64, .device = options.device});
-  RngDraw draw(0);
+  RngDraw draw(0, y.device());
   detail::launch(y.device(), [&](auto on) {
     kernels::random_integers(on, y.mut(), low, static_cast<uint64_t>(high) - static_cast<uint64_t>(low),
                              draw.key());
@@ -176,7 +183,7 @@ Tensor permutation(int64_t n, Device device, Caller caller) {
   detail::OpScope scope("permutation", caller);
   ISKRA_CHECK(n >= 0, "permutation: of ", n, " numbers; the count must not be negative");
   Tensor y = Tensor::empty({n}, {.dtype = DType::i64, .device = device});
-  RngDraw draw(0);
+  RngDraw draw(0, device);
   detail::launch(device, [&](auto on) { kernels::permutation(on, draw.key(), y.mut()); });
   return y;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include <iskra/core/tensor.h>
 #include <iskra/kernels/kernels.h>
@@ -15,14 +16,13 @@ struct RngSnapshot;
 }
 
 /// The ambient key of every random op on this thread: seed, step, and the index of the batch's first sample
-/// in the unsharded batch. The step lies on the device and can be advanced without a new scope.
+/// in the unsharded batch. The step lies on every device that draws, and can be advanced without a new scope.
 class RngScope {
  public:
   struct Options {
     uint64_t seed = 0;
     int64_t step = 0;
     int64_t first_sample = 0;
-    Device device = Device::cpu();
   };
   explicit RngScope(const Options& options);
   ~RngScope();
@@ -36,8 +36,11 @@ class RngScope {
   friend struct detail::RngSnapshot;
   friend class RngReplay;
   explicit RngScope(const detail::RngSnapshot& at);
+  /// The step's number in that device's memory; undefined outside of any scope.
+  Tensor step_on(Device device);
   Options options_;
-  Tensor step_;                                   // i64 ()
+  std::vector<Tensor> steps_;  // i64 (), one for each device that has drawn
+  bool stepless_ = false;
   std::unordered_map<uint64_t, uint64_t> calls_;  // draws made so far at each place
   RngScope* before_;
   uint64_t place_before_;
@@ -57,9 +60,9 @@ class RngPlace {
 };
 
 /// One draw: the key of the next random op at this place. `per_sample` is the number of elements one sample
-/// of the batch has. Keep it alive as long as its key is used (a closure copies it).
+/// of the batch has, `device` where it draws. Keep it alive as long as its key is used (a closure copies it).
 struct RngDraw {
-  explicit RngDraw(int64_t per_sample);
+  RngDraw(int64_t per_sample, Device device);
   kernels::RngKey key() const;
 
  private:
@@ -74,7 +77,7 @@ struct RngSnapshot {
   RngSnapshot();
   bool scoped;
   RngScope::Options options;
-  Tensor step;
+  std::vector<Tensor> steps;
   std::unordered_map<uint64_t, uint64_t> calls;
   uint64_t place;
 };

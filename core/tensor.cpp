@@ -11,9 +11,19 @@
 namespace iskra {
 namespace detail {
 
-Storage::Storage(Device on, size_t size)
-    : device(on), bytes(size), tag(current_memory_tag()), data(allocate(on, size, tag)) {}
-Storage::~Storage() { deallocate(device, data, bytes, tag); }
+Storage::Storage(Device on, size_t size, bool in_pinned)
+    : device(on),
+      bytes(size),
+      tag(current_memory_tag()),
+      pinned(in_pinned),
+      data(pinned ? allocate_pinned(size) : allocate(on, size, tag)) {}
+Storage::~Storage() {
+  if (pinned) {
+    deallocate_pinned(data);
+  } else {
+    deallocate(device, data, bytes, tag);
+  }
+}
 
 Tensor view_of(const Tensor& x, const Shape& shape, const Shape& stride, int64_t extra_offset) {
   auto impl = std::make_shared<TensorImpl>(
@@ -114,7 +124,7 @@ Tensor Tensor::zeros_like(const Tensor& like) {
 Tensor Tensor::from_bytes(const void* values, size_t count, DType dtype, const Shape& shape, Device device,
                           Caller caller) {
   detail::OpScope scope("of", caller);
-  Tensor host = empty(shape, {.dtype = dtype});
+  Tensor host = empty(shape, {.dtype = dtype, .device = Device::cpu()});
   ISKRA_CHECK(static_cast<int64_t>(count) == shape.numel(), "Tensor::of: ", count, " values for shape ",
               shape, ", which has ", shape.numel());
   if (count > 0) std::memcpy(host.raw_data(), values, host.bytes());
@@ -159,18 +169,16 @@ double Tensor::item(Caller caller) const {
   return value;
 }
 
-void Tensor::copy_to_host(void* out, DType wanted) const {
-  NoGrad no_grad;
-  Tensor host = to(Device::cpu()).to(wanted).contiguous();
-  if (host.numel() > 0) std::memcpy(out, host.raw_data(), host.bytes());
-}
-
 void Tensor::copy_from(const Tensor& source, Caller caller) {
   detail::OpScope scope("copy_from", caller);
   ISKRA_CHECK(source.shape() == shape(), "copy_from: the source is ", source.str(), ", this tensor ", str(),
               "; their shapes must be equal");
   detail::check_unrecorded(*this, "copy_from", "copy_()");
-  detail::launch(device(), [&](auto on) { kernels::copy(on, source.view(), mut()); });
+  if (source.device() == device()) {
+    detail::launch(device(), [&](auto on) { kernels::copy(on, source.view(), mut()); });
+  } else {
+    detail::copy_across(source, *this);
+  }
   mark_changed();
 }
 
@@ -189,21 +197,14 @@ void Tensor::mark_changed() const {
   defined_impl(*this).storage->version.fetch_add(1, std::memory_order_relaxed);
 }
 
-kernels::View Tensor::view() const {
-  const auto& impl = defined_impl(*this);
-  return {raw_data(), impl.dtype, impl.shape, impl.stride};
-}
-
 kernels::MutView Tensor::mut() const {
   const auto& impl = defined_impl(*this);
-  return {raw_data(), impl.dtype, impl.shape, impl.stride};
+  kernels::MutView window = {raw_data(), impl.dtype, impl.shape, impl.stride};
+  if (impl.storage->device.is_cuda()) detail::note_operand(window);
+  return window;
 }
 
-Tensor Tensor::to(Device target, Caller caller) const {
-  detail::OpScope scope("to", caller);
-  if (target == device()) return *this;
-  throw Error(text("to: cannot copy from ", device(), " to ", target, "; this build has no CUDA"));
-}
+kernels::View Tensor::view() const { return mut(); }
 
 void Tensor::set_data(const Tensor& data, Caller caller) {
   detail::OpScope scope("set_data", caller);

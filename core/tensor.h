@@ -44,7 +44,7 @@ enum class Layout : uint8_t { row_major, channels_last };
 
 struct TensorOptions {
   DType dtype = DType::f32;
-  Device device = Device::cpu();
+  Device device = current_device();  ///< the CPU, but for a DeviceScope
   Layout layout = Layout::row_major;
 };
 
@@ -79,17 +79,17 @@ class Tensor {
   static Tensor ones_like(const Tensor& like) { return full_like(like, 1); }
   /// Copies row-major values; `values.size()` must be the product of `shape`.
   template <class T>
-  static Tensor of(std::span<const T> values, const Shape& shape, Device device = Device::cpu(),
+  static Tensor of(std::span<const T> values, const Shape& shape, Device device = current_device(),
                    Caller caller = Caller::current()) {
     return from_bytes(values.data(), values.size(), dtype_of<T>, shape, device, caller);
   }
   template <class T>
-  static Tensor of(const std::vector<T>& values, const Shape& shape, Device device = Device::cpu(),
+  static Tensor of(const std::vector<T>& values, const Shape& shape, Device device = current_device(),
                    Caller caller = Caller::current()) {
     return of(std::span<const T>(values), shape, device, caller);
   }
   template <class T>
-  static Tensor of(std::initializer_list<T> values, const Shape& shape, Device device = Device::cpu(),
+  static Tensor of(std::initializer_list<T> values, const Shape& shape, Device device = current_device(),
                    Caller caller = Caller::current()) {
     return of(std::span<const T>(values.begin(), values.size()), shape, device, caller);
   }
@@ -200,6 +200,8 @@ class Tensor {
   /// A copy with memory of its own.
   Tensor clone(Caller caller = Caller::current()) const;
   Tensor to(DType dtype, Caller caller = Caller::current()) const;
+  /// Itself when already there, else a copy. From and to pinned memory it is made while the host goes on, in
+  /// the current stream of the CUDA device.
   Tensor to(Device device, Caller caller = Caller::current()) const;
 
   // --- autograd
@@ -230,6 +232,12 @@ class Tensor {
   void set_data(const Tensor& data, Caller caller = Caller::current());
   /// True when both handles mean the same tensor object.
   bool same(const Tensor& other) const { return impl_ == other.impl_; }
+
+  // --- pinned host memory
+  // ---------------------------------------------------------------------------------------------------
+  /// A copy in pinned host memory, which CUDA devices copy from beside their other work (cudaHostAlloc).
+  Tensor pinned(Caller caller = Caller::current()) const;
+  bool is_pinned() const;
 
   // --- for ops
   // ----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ namespace iskra::detail {
 
 /// Owns one block of device memory.
 struct Storage {
-  Storage(Device device, size_t bytes);
+  Storage(Device device, size_t bytes, bool pinned = false);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -19,6 +19,7 @@ struct Storage {
   Device device;
   size_t bytes;
   MemoryTag tag;
+  bool pinned;  // host memory that copies from and to CUDA devices run beside other work with
   void* data;
   std::atomic<uint64_t> version = 0;  // how often the memory was changed in place
 };
@@ -32,8 +33,14 @@ struct TensorImpl {
   std::shared_ptr<GradMeta> meta;  // null: takes no part in autograd
 };
 
+/// Copies the elements of x to y, which has its shape and is on another device; converts.
+void copy_across(const Tensor& x, const Tensor& y);
+
 /// A window on x's storage; takes no part in autograd.
 Tensor view_of(const Tensor& x, const Shape& shape, const Shape& stride, int64_t extra_offset = 0);
+
+/// Remembers an operand of a CUDA kernel's call, for errors that name it.
+void note_operand(const kernels::View& x);
 
 /// Windows for kernels; an undefined tensor gives the undefined window.
 inline kernels::View view_or_none(const Tensor& x) { return x.defined() ? x.view() : kernels::View{}; }

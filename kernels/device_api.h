@@ -1,5 +1,6 @@
-// What the engine's host code asks of a CUDA device: memory, streams, events, graphs. Two implementations,
-// one linked into a program: the CUDA runtime's (device_cuda.cpp) and the emulator's (sim/device_*.cpp).
+// What the engine's host code asks of a CUDA device: memory, streams, events, graphs. Of three
+// implementations one is linked into a program: the CUDA runtime's (device_cuda.cpp), the emulator's
+// (sim/device_*.cpp), and that of a build without CUDA, which has no device (device_none.cpp).
 // Kernels are launched on a stream by gpu.h.
 //
 // Unless said otherwise, what takes a stream returns at once, and the work is done later, in the stream's

@@ -71,6 +71,7 @@ void launch(const LaunchShape& shape, const kernels::Cuda& on, Arguments... argu
 #else
 
 #include <iskra/kernels/sim/sim.h>
+#include <iskra/kernels/sim/stream_launch.h>
 
 #define DEV inline
 
@@ -78,10 +79,10 @@ namespace iskra::gpu {
 
 using LaunchShape = sim::LaunchShape;
 
-/// Runs the kernel, now; its arguments are converted to its parameters' types.
+/// Puts the kernel into the stream of `on`; its arguments are converted to its parameters' types.
 template <auto kernel, class... Arguments>
-void launch(const LaunchShape& shape, const kernels::Cuda&, Arguments... arguments) {
-  sim::run_kernel<kernel>(shape, arguments...);
+void launch(const LaunchShape& shape, const kernels::Cuda& on, Arguments... arguments) {
+  sim::launch<kernel>(shape, static_cast<device::Stream>(on.stream), arguments...);
 }
 
 }  // namespace iskra::gpu

@@ -7,6 +7,7 @@
 
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/half.h>
+#include <iskra/kernels/index_check.h>
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/lanes.h>
 #include <iskra/kernels/lines.h>
@@ -27,29 +28,9 @@ inline T value(T x) {
   return x;
 }
 
-// Names the first index, in row-major order, that is outside [0, size), and its position: axes that the
-// indices were repeated along are not the user's, nor is an op that another one is made of.
 [[noreturn]] void throw_bad_index(const char* op, const View& index, int64_t size) {
-  const char* outermost = iskra::detail::current_call().op;
-  View own = index;
-  own.shape = own.stride = {};
-  for (int i = 0; i < index.rank(); ++i) {
-    if (index.stride[i] == 0 && index.shape[i] > 1) continue;
-    own.shape.push_back(index.shape[i]);
-    own.stride.push_back(index.stride[i]);
-  }
-  Shape at = Shape::filled(own.rank(), 0);
-  for (;;) {
-    int64_t offset = 0;
-    for (int i = 0; i < own.rank(); ++i) offset += at[i] * own.stride[i];
-    const int64_t found = own.as<int64_t>()[offset];
-    ISKRA_CHECK(found >= 0 && found < size, outermost != nullptr ? outermost : op, ": index ", found,
-                " at position ", at, " is out of range; the indexed axis has size ", size,
-                ", so indices lie in [0, ", size, ")");
-    int axis = own.rank() - 1;
-    for (; axis >= 0 && ++at[axis] == own.shape[axis]; --axis) at[axis] = 0;
-    ISKRA_CHECK(axis >= 0, op, ": an index changed while it was read");
-  }
+  check_indices(op, index, size);
+  throw Error(text(op, ": an index changed while it was read"));
 }
 
 template <class Target, class Other>
@@ -276,6 +257,31 @@ bool gather_slices(const Cpu& on, const View& x, const View& index, int axis, co
 }
 
 }  // namespace
+
+// Axes that the indices were repeated along are not the user's, nor is an op that another one is made of.
+void check_indices(const char* op, const View& index, int64_t size) {
+  const char* outermost = iskra::detail::current_call().op;
+  View own = index;
+  own.shape = own.stride = {};
+  for (int i = 0; i < index.rank(); ++i) {
+    if (index.stride[i] == 0 && index.shape[i] > 1) continue;
+    own.shape.push_back(index.shape[i]);
+    own.stride.push_back(index.stride[i]);
+  }
+  if (own.numel() == 0) return;
+  Shape at = Shape::filled(own.rank(), 0);
+  for (;;) {
+    int64_t offset = 0;
+    for (int i = 0; i < own.rank(); ++i) offset += at[i] * own.stride[i];
+    const int64_t found = own.as<int64_t>()[offset];
+    ISKRA_CHECK(found >= 0 && found < size, outermost != nullptr ? outermost : op, ": index ", found,
+                " at position ", at, " is out of range; the indexed axis has size ", size,
+                ", so indices lie in [0, ", size, ")");
+    int axis = own.rank() - 1;
+    for (; axis >= 0 && ++at[axis] == own.shape[axis]; --axis) at[axis] = 0;
+    if (axis < 0) return;
+  }
+}
 
 void gather(Cpu on, View x, View index, int axis, MutView y) {
   if (gather_slices(on, x, index, axis, y)) return;

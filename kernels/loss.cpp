@@ -2,6 +2,7 @@
 // Sums over rows and elements are of fixed pieces, joined in double in their order.
 #include <cmath>
 
+#include <iskra/kernels/index_check.h>
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/loss.isa.h>
 #include <iskra/kernels/parameters.h>
@@ -106,6 +107,8 @@ class CrossEntropyKernel {
   CrossEntropyRows base_;
 };
 
+}  // namespace
+
 void check_labels(const CrossEntropy& at, const View& labels, int64_t classes, const char* op) {
   const int64_t* label = labels.as<int64_t>();
   for (int64_t r = 0; r < labels.numel(); ++r)
@@ -113,6 +116,8 @@ void check_labels(const CrossEntropy& at, const View& labels, int64_t classes, c
                 label[r], " of row ", r, " is outside 0 to ", classes - 1, "; the logits have ", classes,
                 " classes");
 }
+
+namespace {
 
 template <class T>
 void forward(const Cpu& on, const CrossEntropy& at, const View& logits, const View& target,

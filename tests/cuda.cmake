@@ -51,7 +51,7 @@ if(ISKRA_SANITIZE)
 endif()
 
 # The tests of kernels that are on CUDA already, by the same files as on the CPU.
-iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
+iskra_test(test_kernels_cuda FLOORS kernels SCHEDULES SOURCES
   test_kernels_channel_norm.cpp
   test_kernels_elements.cpp
   test_kernels_index.cpp
@@ -71,5 +71,5 @@ iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   )
 target_compile_definitions(test_kernels_cuda PRIVATE ISKRA_TEST_CUDA=1)
 
-# What `./dev test sim` builds: the floors above run on the CPU alone today.
-add_custom_target(cuda-tests DEPENDS test_sim test_device test_kernels_cuda)
+# What `./dev test sim` builds.
+add_custom_target(cuda-tests DEPENDS test_sim test_device test_kernels_cuda test_core test_nn)

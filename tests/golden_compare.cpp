@@ -88,7 +88,7 @@ bool close(double got, double want, double tolerance, double floor, const Range&
   if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) {
     return ::testing::AssertionFailure() << a.str() << " and " << b.str();
   }
-  Tensor left = a.contiguous(), right = b.contiguous();
+  Tensor left = a.contiguous().to(Device::cpu()), right = b.contiguous().to(Device::cpu());
   if (std::memcmp(left.raw_data(), right.raw_data(), left.bytes()) == 0) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << a.str() << ": bits differ";
 }

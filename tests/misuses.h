@@ -27,6 +27,13 @@ struct Misuse {
 inline constexpr const char* kUndefined =
     "this Tensor is undefined (default-constructed, or moved from); give it a value first";
 
+/// What is said of Device::cuda(7).
+inline std::string no_such_device() {
+  const int count = Device::cuda_count();
+  if (count == 0) return "device cuda:7: this build has no CUDA; use the CPU (Device::cpu(), --device cpu)";
+  return "device cuda:7: this machine has 1 CUDA device, number 0";
+}
+
 std::vector<Misuse> pointwise_misuses();
 std::vector<Misuse> reduce_misuses();
 std::vector<Misuse> shape_misuses();

@@ -81,8 +81,8 @@ std::vector<Misuse> shape_misuses() {
       ISKRA_MISUSED("contiguous", kNothing.contiguous(), kUndefined),
       ISKRA_MISUSED("clone", kNothing.clone(), kUndefined),
       ISKRA_MISUSED("to", kNothing.to(DType::f64), kUndefined),
-      ISKRA_MISUSED("to", floats({2}).to(Device::cuda()),
-                    "to: cannot copy from cpu to cuda; this build has no CUDA"),
+      ISKRA_MISUSED("pinned", kNothing.pinned(), kUndefined),
+      ISKRA_MISUSED("to", floats({2}).to(Device::cuda(7)), no_such_device()),
   };
 }
 

@@ -6,6 +6,8 @@
 #include <map>
 
 #include <iskra/core/autograd.h>
+#include <iskra/core/stream.h>
+#include <iskra/kernels/device_api.h>
 
 namespace iskra::testing {
 
@@ -80,6 +82,16 @@ bool same_kind(const Golden& want, DType dtype, DType got) {
   if (want.dtype == DType::boolean) return got == DType::boolean || !is_floating(dtype);
   if (!is_floating(want.dtype)) return !is_floating(got) || !is_floating(dtype);
   return is_floating(got) || !is_floating(dtype);
+}
+
+// NaN in every floating dtype.
+void fill_with_nan(const Tensor& block) {
+  if (block.device().is_cpu()) {
+    std::memset(block.raw_data(), 0xFF, block.bytes());
+  } else {
+    device::fill_bytes(block.raw_data(), 0xFF, block.bytes(),
+                       static_cast<device::Stream>(current_stream(block.device()).handle()));
+  }
 }
 
 }  // namespace
@@ -175,7 +187,7 @@ void poison_cached_memory() {
   for (int64_t bytes = 64; bytes <= 64 << 10; bytes += std::max<int64_t>(64, bytes / 4)) {
     for (int copy = 0; copy < 4; ++copy) {
       Tensor block = Tensor::empty({bytes}, {.dtype = DType::u8});
-      std::memset(block.raw_data(), 0xFF, static_cast<size_t>(bytes));  // NaN in every floating dtype
+      fill_with_nan(block);
       blocks.push_back(block);
     }
   }

@@ -131,13 +131,14 @@ TEST(Checkpoint, KeepsItsInputsAndNoMore) {
     return h;
   };
   Tensor start = x + 0.0;
-  size_t before = memory_stats(Device::cpu()).current_bytes;
+  size_t before = memory_stats(current_device()).current_bytes;
   Tensor plain = deep({start});
-  EXPECT_EQ(memory_stats(Device::cpu()).current_bytes - before, 10 * one);
+  EXPECT_EQ(memory_stats(current_device()).current_bytes - before, 10 * one);
   EXPECT_EQ(saved_bytes(plain).activations, 10 * one);  // tanh keeps its result
   plain = {};
   Tensor checked = checkpoint(deep, {start});
-  EXPECT_EQ(memory_stats(Device::cpu()).current_bytes - before, one);  // the result; the input lives anyway
+  EXPECT_EQ(memory_stats(current_device()).current_bytes - before,
+            one);  // the result; the input lives anyway
   EXPECT_EQ(saved_bytes(checked).activations, one);
   sum(checked).backward();
   EXPECT_EQ(saved_bytes(checked).activations, 0U);

@@ -15,36 +15,34 @@ namespace {
 
 using testing::error_of;
 
-const Device kCpu = Device::cpu();
-
-size_t in_use(MemoryTag tag) { return memory_stats(kCpu)[tag].current_bytes; }
+size_t in_use(MemoryTag tag) { return memory_stats(current_device())[tag].current_bytes; }
 
 /// A limit that ends with the test.
 struct Limit {
-  explicit Limit(size_t bytes) { set_memory_limit(kCpu, bytes); }
-  ~Limit() { set_memory_limit(kCpu, 0); }
+  explicit Limit(size_t bytes) { set_memory_limit(current_device(), bytes); }
+  ~Limit() { set_memory_limit(current_device(), 0); }
 };
 
 TEST(Memory, IsCountedAndReused) {
-  Device cpu = Device::cpu();
-  size_t before = memory_stats(cpu).current_bytes;
+  const Device here = current_device();
+  size_t before = memory_stats(here).current_bytes;
   {
     Tensor x = Tensor::empty({1 << 20});
-    EXPECT_GE(memory_stats(cpu).current_bytes, before + (4U << 20));
-    EXPECT_GE(memory_stats(cpu).peak_bytes, before + (4U << 20));
+    EXPECT_GE(memory_stats(here).current_bytes, before + (4U << 20));
+    EXPECT_GE(memory_stats(here).peak_bytes, before + (4U << 20));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(x.raw_data()) % 64, 0U);
   }
-  EXPECT_EQ(memory_stats(cpu).current_bytes, before);
+  EXPECT_EQ(memory_stats(here).current_bytes, before);
 #ifndef ISKRA_SANITIZED
-  uint64_t calls = memory_stats(cpu).system_calls;
+  uint64_t calls = memory_stats(here).system_calls;
   Tensor again = Tensor::empty({1 << 20});
-  EXPECT_EQ(memory_stats(cpu).system_calls, calls);
+  EXPECT_EQ(memory_stats(here).system_calls, calls);
   again = {};
 #endif
-  release_cached_memory(cpu);
-  EXPECT_LE(memory_stats(cpu).reserved_bytes - memory_stats(cpu).current_bytes, 0U);
-  reset_peak_memory(cpu);
-  EXPECT_EQ(memory_stats(cpu).peak_bytes, memory_stats(cpu).current_bytes);
+  release_cached_memory(here);
+  EXPECT_LE(memory_stats(here).reserved_bytes - memory_stats(here).current_bytes, 0U);
+  reset_peak_memory(here);
+  EXPECT_EQ(memory_stats(here).peak_bytes, memory_stats(here).current_bytes);
 }
 
 TEST(Memory, IsCountedByTag) {
@@ -61,7 +59,7 @@ TEST(Memory, IsCountedByTag) {
   const size_t gradients = in_use(MemoryTag::gradients);
   sum(x * w).backward();
   EXPECT_EQ(in_use(MemoryTag::gradients) - gradients, 1U << 20);
-  EXPECT_GE(memory_stats(kCpu)[MemoryTag::gradients].peak_bytes, in_use(MemoryTag::gradients));
+  EXPECT_GE(memory_stats(current_device())[MemoryTag::gradients].peak_bytes, in_use(MemoryTag::gradients));
   x = {};
   EXPECT_EQ(in_use(MemoryTag::activations), activations);
   // Freed under the tag it was asked for with, not under the one of the day.
@@ -75,40 +73,46 @@ TEST(Memory, IsCountedByTag) {
 
 TEST(Memory, TagsAddUpToTheWhole) {
   Tensor x = Tensor::zeros({1000});
-  const MemoryStats stats = memory_stats(kCpu);
+  const MemoryStats stats = memory_stats(current_device());
   size_t total = 0;
   for (const MemoryStats::Use& use : stats.by) total += use.current_bytes;
   EXPECT_EQ(total, stats.current_bytes);
   EXPECT_STREQ(name_of(MemoryTag::optimizer), "optimizer");
 }
 
+// Blocks so large that a CUDA device's pool asks for each by itself.
+constexpr size_t kUnit = size_t{10} << 20;
+Tensor block_of(double units) {
+  return Tensor::empty({static_cast<int64_t>(units * kUnit)}, {.dtype = DType::u8});
+}
+
 TEST(Memory, ARefusalSaysWhatWasWantedHeldAndFree) {
-  release_cached_memory(kCpu);
+  release_cached_memory(current_device());
   MemoryScope scope(MemoryTag::data);
-  const size_t before = memory_stats(kCpu).current_bytes;
-  Tensor held = Tensor::empty({3 << 20}, {.dtype = DType::u8});
-  const size_t all = before + (3U << 20);
-  Limit limit(all + (1U << 20));
-  const std::string message = error_of([] { Tensor::empty({2 << 20}, {.dtype = DType::u8}); });
-  EXPECT_EQ(message.rfind("out of memory: wanted 2.0 MiB, tensors hold ", 0), 0U) << message;
-  EXPECT_NE(message.find("data 3.0 MiB"), std::string::npos) << message;
+  const size_t before = memory_stats(current_device()).current_bytes;
+  Tensor held = block_of(3);
+  const size_t all = before + 3 * kUnit;
+  Limit limit(all + kUnit);
+  const std::string message = error_of([] { block_of(2); });
+  EXPECT_EQ(message.rfind("out of memory: wanted 20.0 MiB, tensors hold ", 0), 0U) << message;
+  EXPECT_NE(message.find("data 30.0 MiB"), std::string::npos) << message;
   EXPECT_NE(message.find("were cached and given back, the limit is "), std::string::npos) << message;
   EXPECT_TRUE(message.ends_with("; use a smaller batch or model, or activation checkpointing")) << message;
   // Nothing was lost or counted, and what fits is still given.
-  EXPECT_EQ(memory_stats(kCpu).current_bytes, all);
-  Tensor small = Tensor::empty({1 << 19}, {.dtype = DType::u8});
-  EXPECT_EQ(memory_stats(kCpu).current_bytes, all + (1U << 19));
+  EXPECT_EQ(memory_stats(current_device()).current_bytes, all);
+  Tensor small = block_of(0.5);
+  EXPECT_EQ(memory_stats(current_device()).current_bytes, all + kUnit / 2);
 }
 
 TEST(Memory, CachedBlocksOfOtherSizesMakeRoom) {
-  release_cached_memory(kCpu);
-  const size_t before = memory_stats(kCpu).reserved_bytes;
-  Limit limit(before + (4U << 20));
+  release_cached_memory(current_device());
+  const size_t before = memory_stats(current_device()).reserved_bytes;
+  Limit limit(before + 4 * kUnit);
   {
-    Tensor three = Tensor::empty({3 << 20}, {.dtype = DType::u8});
+    Tensor two = block_of(2), one = block_of(1);
   }
-  Tensor two = Tensor::empty({2 << 20}, {.dtype = DType::u8});
-  EXPECT_LE(memory_stats(kCpu).reserved_bytes, before + (4U << 20));
+  Tensor three = block_of(3);
+  EXPECT_LE(memory_stats(current_device()).reserved_bytes, before + 4 * kUnit);
 }
 
 // The system promises more memory than it has and kills who uses it: large blocks are refused before.
@@ -117,7 +121,9 @@ TEST(Memory, MoreThanTheMachineHasIsRefused) {
   ASSERT_LT(more, int64_t{1} << 50) << "this machine does not say how much memory is available";
   const std::string message = error_of([&] { Tensor::empty({more}, {.dtype = DType::u8}); });
   EXPECT_EQ(message.rfind("out of memory: wanted ", 0), 0U) << message;
-  EXPECT_NE(message.find("GiB left"), std::string::npos) << message;
+  EXPECT_NE(message.find(current_device().is_cpu() ? "GiB left" : "device cuda has 8.0 GiB of 8.0 GiB free"),
+            std::string::npos)
+      << message;
 }
 
 void write(const std::filesystem::path& path, const std::string& content) {

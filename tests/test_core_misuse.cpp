@@ -27,7 +27,9 @@ std::string name_in_errors(const std::string& op) {
 std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 void expect_message(const Misuse& misuse) {
-  const std::string message = error_with_caller(misuse.call);
+  set_synchronous(true);  // on CUDA, indices are looked at before kernels read them
+  const std::string message = as_on_cpu(error_with_caller(misuse.call));
+  set_synchronous(false);
   static const std::regex kParts(R"(^(.*) \((?:in ([^ ]+) )?at ([^ ]+):(\d+)\)$)");
   std::smatch parts;
   ASSERT_TRUE(std::regex_match(message, parts, kParts))

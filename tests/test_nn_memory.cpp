@@ -56,9 +56,9 @@ TYPED_TEST_SUITE(TrainingMemory, Models);
 #ifndef ISKRA_SANITIZED  // those builds do not cache
 TYPED_TEST(TrainingMemory, AfterTheFirstStepNothingIsAskedOfTheSystem) {
   this->step(9);
-  const MemoryStats first = memory_stats(Device::cpu());
+  const MemoryStats first = memory_stats(current_device());
   for (int i = 0; i < 3; ++i) this->step(9);
-  const MemoryStats later = memory_stats(Device::cpu());
+  const MemoryStats later = memory_stats(current_device());
   EXPECT_EQ(later.system_calls, first.system_calls);
   EXPECT_EQ(later.reserved_bytes, first.reserved_bytes);
   EXPECT_EQ(later.current_bytes, first.current_bytes);
@@ -66,9 +66,9 @@ TYPED_TEST(TrainingMemory, AfterTheFirstStepNothingIsAskedOfTheSystem) {
 #endif
 
 TYPED_TEST(TrainingMemory, IsCountedUnderItsTag) {
-  const size_t optimizer_before = memory_stats(Device::cpu())[MemoryTag::optimizer].current_bytes;
+  const size_t optimizer_before = memory_stats(current_device())[MemoryTag::optimizer].current_bytes;
   this->step(3);
-  const MemoryStats stats = memory_stats(Device::cpu());
+  const MemoryStats stats = memory_stats(current_device());
   size_t least = 0;
   for (const Named& p : this->model.parameters()) least += p.tensor.bytes();
   EXPECT_GE(stats[MemoryTag::parameters].current_bytes, least);
@@ -80,14 +80,14 @@ TYPED_TEST(TrainingMemory, IsCountedUnderItsTag) {
 
 TYPED_TEST(TrainingMemory, GoesOnAfterAStepThatDidNotFit) {
   this->step(3);
-  release_cached_memory(Device::cpu());
-  const size_t held = memory_stats(Device::cpu()).current_bytes;
-  set_memory_limit(Device::cpu(), held + (2U << 20));
+  release_cached_memory(current_device());
+  const size_t held = memory_stats(current_device()).current_bytes;
+  set_memory_limit(current_device(), held + (2U << 20));
   const std::string message = testing::error_of([&] { this->step(4096); });
   EXPECT_EQ(message.rfind("out of memory: wanted ", 0), 0U) << message;
-  EXPECT_EQ(memory_stats(Device::cpu()).current_bytes, held) << "the failed step holds memory";
+  EXPECT_EQ(memory_stats(current_device()).current_bytes, held) << "the failed step holds memory";
   this->step(3);
-  set_memory_limit(Device::cpu(), 0);
+  set_memory_limit(current_device(), 0);
 }
 
 }  // namespace

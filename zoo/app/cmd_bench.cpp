@@ -42,7 +42,7 @@ class Bench {
  public:
   Bench(const BenchFlags& flags, Device device)
       : arch_(arch_info(flags.arch)),
-        random_({.seed = static_cast<uint64_t>(flags.seed), .device = device}),
+        random_({.seed = static_cast<uint64_t>(flags.seed)}),
         model_(create(flags.arch)) {
     model_->to(device);
     int64_t n = flags.batch;

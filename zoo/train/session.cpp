@@ -90,8 +90,7 @@ void TrainSession::step() {
 double TrainSession::forward_backward(const Batch& batch, int64_t& correct) {
   RngScope random({.seed = static_cast<uint64_t>(options_.seed),
                    .step = state_.step,
-                   .first_sample = 0,
-                   .device = device_});
+                   .first_sample = 0});
   Tensor logits = (*model_.module)(batch.images.to(device_));
   Tensor loss = cross_entropy(logits, batch.labels.to(device_), options_.label_smoothing);
   double value = loss.item();
