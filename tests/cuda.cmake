@@ -8,6 +8,7 @@ iskra_test(test_sim FLOORS sim SOURCES
   test_sim_bulk.cpp
   test_sim_cluster.cpp
   test_sim_faults.cpp
+  test_sim_matrix.cpp
   test_sim_mbarrier.cpp
   test_sim_shared.cpp
   test_sim_threads.cpp
