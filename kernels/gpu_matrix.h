@@ -1,7 +1,7 @@
 // Matrix instructions of a warp for kernel files (mma and ldmatrix from sm_80 on, stmatrix from sm_90 on and
 // a trap before): every function is one PTX instruction under nvcc, and a call of the emulator elsewhere
 // (sim/matrix.h says what it does and demands). All lanes of the warp take part. sim/fragments.h says which
-// elements a lane holds.
+// elements a lane holds. Products of warpgroups are in gpu_wgmma.h.
 #pragma once
 
 #include <type_traits>

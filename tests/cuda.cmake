@@ -14,6 +14,9 @@ iskra_test(test_sim FLOORS sim SOURCES
   test_sim_threads.cpp
   test_sim_tma.cpp
   test_sim_warps.cpp
+  test_sim_wgmma.cpp
+  test_sim_wgmma_product.cpp
+  test_sim_wgmma_rules.cpp
   )
 target_compile_options(test_sim PRIVATE -fno-strict-aliasing)
 
