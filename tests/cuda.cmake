@@ -8,11 +8,15 @@ iskra_test(test_sim FLOORS sim SOURCES
   test_sim_bulk.cpp
   test_sim_cluster.cpp
   test_sim_faults.cpp
+  test_sim_matrix.cpp
   test_sim_mbarrier.cpp
   test_sim_shared.cpp
   test_sim_threads.cpp
   test_sim_tma.cpp
   test_sim_warps.cpp
+  test_sim_wgmma.cpp
+  test_sim_wgmma_product.cpp
+  test_sim_wgmma_rules.cpp
   )
 target_compile_options(test_sim PRIVATE -fno-strict-aliasing)
 
@@ -32,11 +36,12 @@ if(ISKRA_SANITIZE)
   target_compile_options(sim_planted PRIVATE -fno-strict-aliasing)
   set(right "all passed")
   if(ISKRA_SANITIZE MATCHES thread)
-    set(planted same_value between_blocks no_fence no_warp_barrier shuffle_is_no_barrier write_after_read)
+    set(planted same_value between_blocks no_fence no_warp_barrier shuffle_is_no_barrier write_after_read
+        no_barrier_before_ldmatrix no_barrier_after_stmatrix no_barrier_before_wgmma no_wait_before_reuse)
     set(report "WARNING: ThreadSanitizer: data race")
   else()
     target_compile_options(sim_planted PRIVATE -fsanitize=float-cast-overflow)  # which `undefined` leaves out
-    set(planted over_shared over_dynamic over_global vector_load shift to_int)
+    set(planted over_shared over_dynamic over_global vector_load shift to_int sums_out_of_scope)
     set(report "ERROR: AddressSanitizer: |runtime error: (load of misaligned address|member access within misaligned|shift exponent|index 32 out of bounds|3e[+]09 is outside)")
   endif()
   foreach(name right ${planted})

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <iskra/kernels/sim/sim.h>
+#include <iskra/kernels/gpu_wgmma.h>
 
 namespace iskra::testing {
 namespace {
@@ -34,6 +34,23 @@ __global__ void over_global(const float* x, int last) { keep(__float_as_int(x[la
 __global__ void vector_load(const float* x) { keep(__float_as_int(reinterpret_cast<const float4*>(x)->w)); }
 __global__ void shift(int by) { keep(1 << by); }
 __global__ void to_int(float x) { keep(static_cast<int>(x)); }
+
+// The accumulators are gone when the product is done.
+__global__ void sums_out_of_scope(bool right) {
+  SHARED(tile, uint64_t[256]);
+  for (unsigned i = 0; i < 2; ++i) tile[threadIdx.x * 2 + i] = 0;
+  gpu::fence_proxy_async();
+  __syncthreads();
+  uint64_t both = gpu::matrix_descriptor(&tile, 128, 256, gpu::Swizzle::none);
+  gpu::wgmma_fence();
+  {
+    float sums[4] = {};
+    gpu::wgmma<bf16>(sums, both, both, true);
+    gpu::wgmma_commit();
+    if (right) gpu::wgmma_wait<0>();
+  }
+  if (!right) gpu::wgmma_wait<0>();
+}
 
 // --- for ThreadSanitizer
 // ------------------------------------------------------------------------------------------
@@ -81,6 +98,63 @@ __global__ void write_after_read(int* y, bool right) {
   }
 }
 
+// A lane loads fragments of what others stored.
+__global__ void no_barrier_before_ldmatrix(int* y, bool right) {
+  SHARED(tile, int[8][4]);
+  tile[threadIdx.x / 4][threadIdx.x % 4] = static_cast<int>(threadIdx.x);
+  if (right) __syncwarp();
+  uint32_t r[1];
+  gpu::ldmatrix<1, true>(r, &tile[threadIdx.x % 8][0]);
+  y[threadIdx.x] = static_cast<int>(r[0]);
+}
+// A lane reads what others stored of fragments.
+__global__ void no_barrier_after_stmatrix(int* y, bool right) {
+  SHARED(tile, int[8][4]);
+  const uint32_t r[1] = {threadIdx.x};
+  gpu::stmatrix<1>(&tile[threadIdx.x % 8][0], r);
+  if (right) __syncwarp();
+  y[threadIdx.x] = tile[threadIdx.x % 8][threadIdx.x / 8];
+}
+// A warpgroup multiplies what its threads stored. They meet at the product, which orders nothing.
+__global__ void no_barrier_before_wgmma(int* y, bool right) {
+  SHARED(tile, uint64_t[256]);  // 64 x 16 of A, of which B is the beginning
+  for (int i = 0; i < 2; ++i) tile[threadIdx.x * 2 + static_cast<unsigned>(i)] = 0;
+  gpu::fence_proxy_async();
+  if (right) __syncthreads();
+  float sums[4] = {};
+  uint64_t both = gpu::matrix_descriptor(&tile, 128, 256, gpu::Swizzle::none);
+  gpu::wgmma_fence();
+  gpu::wgmma<bf16>(sums, both, both, true);
+  gpu::wgmma_commit();
+  gpu::wgmma_wait<0>();
+  y[threadIdx.x] = static_cast<int>(sums[0]);
+}
+// One thread says that the tile may be used again: before it knows that the product is over.
+__global__ void no_wait_before_reuse(int* y, bool right) {
+  SHARED(tile, uint64_t[256]);
+  SHARED(over, uint64_t);
+  if (threadIdx.x == 0) gpu::mbarrier_init(&over, 1);
+  if (threadIdx.x < 128) {
+    for (int i = 0; i < 2; ++i) tile[threadIdx.x * 2 + static_cast<unsigned>(i)] = 0;
+  }
+  gpu::fence_proxy_async();
+  __syncthreads();
+  if (threadIdx.x >= 128) {
+    gpu::mbarrier_wait(&over, 0);
+    tile[threadIdx.x] = 0;
+    return;
+  }
+  float sums[4] = {};
+  uint64_t both = gpu::matrix_descriptor(&tile, 128, 256, gpu::Swizzle::none);
+  gpu::wgmma_fence();
+  gpu::wgmma<bf16>(sums, both, both, true);
+  gpu::wgmma_commit();
+  if (!right && threadIdx.x == 5) gpu::mbarrier_arrive(&over);
+  gpu::wgmma_wait<0>();
+  if (right && threadIdx.x == 5) gpu::mbarrier_arrive(&over);
+  y[threadIdx.x] = static_cast<int>(sums[0]);
+}
+
 template <auto kernel, class... Arguments>
 void go(const sim::LaunchShape& shape, Arguments... arguments) {
   sim::run_kernel<kernel>(shape, arguments...);
@@ -88,7 +162,7 @@ void go(const sim::LaunchShape& shape, Arguments... arguments) {
 
 void run(const std::string& name, bool right) {
   std::vector<float> x(33);
-  std::vector<int> y(64), parts(8);
+  std::vector<int> y(128), parts(8);
   unsigned done = 0;
   int last = right ? 31 : 32;
   if (name == "over_shared") go<over_shared>({2, 32}, last);
@@ -97,12 +171,17 @@ void run(const std::string& name, bool right) {
   if (name == "vector_load") go<vector_load>({1, 1}, x.data() + (right ? 0 : 1));
   if (name == "shift") go<shift>({1, 1}, last);
   if (name == "to_int") go<to_int>({1, 1}, right ? 3e5F : 3e9F);
+  if (name == "sums_out_of_scope") go<sums_out_of_scope>({1, 128}, right);
   if (name == "same_value") go<same_value>({1, 32}, y.data(), right);
   if (name == "between_blocks") go<between_blocks>({2, 32}, y.data(), right);
   if (name == "no_fence") go<no_fence>({8, 32}, parts.data(), &done, y.data(), right);
   if (name == "no_warp_barrier") go<no_warp_barrier>({1, 32}, y.data(), right);
   if (name == "shuffle_is_no_barrier") go<shuffle_is_no_barrier>({1, 32}, y.data(), right);
   if (name == "write_after_read") go<write_after_read>({1, 64}, y.data(), right);
+  if (name == "no_barrier_before_ldmatrix") go<no_barrier_before_ldmatrix>({1, 32}, y.data(), right);
+  if (name == "no_barrier_after_stmatrix") go<no_barrier_after_stmatrix>({1, 32}, y.data(), right);
+  if (name == "no_barrier_before_wgmma") go<no_barrier_before_wgmma>({1, 128}, y.data(), right);
+  if (name == "no_wait_before_reuse") go<no_wait_before_reuse>({1, 160}, y.data(), right);
 }
 
 }  // namespace
@@ -115,9 +194,10 @@ int main(int count, char** arguments) {
     std::puts("nothing was found");
     return 0;
   }
-  for (const char* name :
-       {"over_shared", "over_dynamic", "over_global", "vector_load", "shift", "to_int", "same_value",
-        "between_blocks", "no_fence", "no_warp_barrier", "shuffle_is_no_barrier", "write_after_read"}) {
+  for (const char* name : {"over_shared", "over_dynamic", "over_global", "vector_load", "shift", "to_int",
+                           "sums_out_of_scope", "same_value", "between_blocks", "no_fence", "no_warp_barrier",
+                           "shuffle_is_no_barrier", "write_after_read", "no_barrier_before_ldmatrix",
+                           "no_barrier_after_stmatrix", "no_barrier_before_wgmma", "no_wait_before_reuse"}) {
     iskra::testing::run(name, true);
   }
   std::puts("all passed");

@@ -156,6 +156,7 @@ void trap(const Site& at) {
 
 // Who ends no longer counts: what the others wait for may have come true.
 void Engine::thread_exits(Thread& self) {
+  end_in_warpgroup(*this, self);
   Block& block = *self.block;
   --block.live;
   Barrier& barrier = block.barriers[0];

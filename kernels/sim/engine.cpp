@@ -107,6 +107,7 @@ void Engine::start_team(int64_t first_block, int count) {
     std::fill_n(block.barriers, kNamedBarriers, Barrier{});
     block.shared.begin(launch_->shape.dynamic_shared, team_.layout);
     block.new_mbarriers.clear();
+    block.warpgroups.reset();
     block.in_flight = 0;
     for (int i = 0; i < block.count; ++i) {
       Thread& t = block.threads[i];

@@ -22,6 +22,7 @@ namespace iskra::sim {
 struct Block;
 struct Warp;
 struct Team;
+struct Warpgroups;
 
 /// Work that the hardware does by itself later: it is done as late as the rules allow.
 struct Job {
@@ -107,6 +108,7 @@ struct Block {
     const Thread* maker;
   };
   std::vector<NewMBarrier> new_mbarriers;  ///< initialised, and not yet made known by a fence
+  std::shared_ptr<Warpgroups> warpgroups;  ///< once something was executed by one
   int in_flight = 0;                       ///< copies into or out of its shared memory that are under way
   Site in_flight_at;                       ///< the last that began
 };

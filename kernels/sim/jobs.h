@@ -57,5 +57,7 @@ uint32_t shared_range(Engine& engine, const Block& block, const void* p, size_t 
 void end_copies(Thread& self);
 /// bulk_copy.cpp: stores must have read what they store.
 void end_stores(Engine& engine, Thread& self);
+/// warpgroup.cpp: nobody of its warpgroup may need the thread any more.
+void end_in_warpgroup(Engine& engine, Thread& self);
 
 }  // namespace iskra::sim
