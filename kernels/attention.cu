@@ -98,15 +98,7 @@ DEV void score_tile(const Forward<T>& x, const Piece& piece, int64_t j, int keys
     }
   }
   if (!live) return;
-  int64_t mask_at = x.rules.mask_start(piece.n, piece.h);
-#pragma unroll
-  for (int r = 0; r < R; ++r) {
-#pragma unroll
-    for (int c = 0; c < C; ++c) {
-      if (c < columns)
-        s[r][c] = x.rules.score(s[r][c], piece.first + at.y * R + r, j + at.x + c * kSide, mask_at);
-    }
-  }
+  make_scores<RowsAre::queries>(x.rules, x.rules.mask_start(piece.n, piece.h), piece.first, j, at, s);
 }
 
 /// s = e^(s - largest), with the largest of all so far; what was summed before shrinks with it.
@@ -146,7 +138,7 @@ DEV void drop_tile(const Rules<T>& rules, uint64_t now, int64_t item, int64_t i,
 }
 
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads) attention_online(Forward<T> x) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T>) attention_online(Forward<T> x) {
   using Tile = OnlineTile<T, D>;
   constexpr int R = Tile::kR, C = Tile::kC;
   DYN_SHARED(T, q);
@@ -223,7 +215,7 @@ DEV void exponentials(const Rules<T>& rules, const Piece& piece, int64_t end, co
 }
 
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads) attention_rows(Forward<T> x, int pitch) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T>) attention_rows(Forward<T> x, int pitch) {
   using Tile = RowsTile<T, D>;
   constexpr int R = Tile::kR, C = Tile::kC;
   DYN_SHARED(T, q);

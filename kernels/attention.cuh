@@ -24,7 +24,9 @@ namespace iskra::kernels {
 namespace {
 
 constexpr int kSide = 16, kThreads = kSide * kSide;
-constexpr size_t kMostShared = size_t{99} << 10;  // what a block may have on every GPU from sm_80 on
+template <class T>
+inline constexpr int kBlocks = sizeof(T) == 8 ? 1 : 2;  // blocks that a multiprocessor has registers for
+constexpr size_t kMostShared = size_t{99} << 10;        // what a block may have on every GPU from sm_80 on
 
 template <class T>
 inline constexpr T kLeast = -static_cast<T>(__builtin_inff());
@@ -105,19 +107,19 @@ DEV Four<T> load_four(const void* data, DType type, int64_t i, int count, bool v
 template <class T, int D>
 DEV void load_tile(const Heads& from, DType type, int64_t start, int64_t first, int64_t rows, int fill,
                    int column, T* to) {
-  constexpr int kUnits = D / 4, kTogether = sizeof(T) == 8 ? 2 : 4;  // on their way at the same time
+  constexpr int kUnits = D / 4, kLoads = 2;  // on their way at the same time
   int units = fill * kUnits;
-  for (int base = static_cast<int>(threadIdx.x); base < units; base += kTogether * kThreads) {
-    Four<T> held[kTogether];
+  for (int base = static_cast<int>(threadIdx.x); base < units; base += kLoads * kThreads) {
+    Four<T> held[kLoads];
 #pragma unroll
-    for (int i = 0; i < kTogether; ++i) {
+    for (int i = 0; i < kLoads; ++i) {
       int unit = base + i * kThreads, row = unit / kUnits, at = column + unit % kUnits * 4;
       bool there = unit < units && first + row < rows;
       held[i] = load_four<T>(from.data, type, start + (first + row) * from.row + at,
                              there ? from.width - at : 0, from.vectors);
     }
 #pragma unroll
-    for (int i = 0; i < kTogether; ++i) {
+    for (int i = 0; i < kLoads; ++i) {
       int unit = base + i * kThreads;
       if (unit < units)
         *reinterpret_cast<Four<T>*>(to + unit / kUnits * kPitch<T, D> + unit % kUnits * 4) = held[i];
@@ -147,6 +149,7 @@ struct Seat {
 
 template <class T, int D, int L, int R, int C>
 DEV void add_score_columns(const T* a, const T* b, int depth, T (&sums)[R][C]) {
+#pragma unroll 1  // 4 R L multiplications are enough for one turn; two take more registers
   for (int d = 0; d < depth; d += 4) {
     Four<T> of_a[R], of_b[L];
 #pragma unroll
@@ -195,6 +198,7 @@ DEV void add_weighted(const T* p, int pitch, const T* v, int depth, const Seat& 
     T v[kTogether];
   };
   p += at.y * R * pitch, v += at.x * kTogether;
+#pragma unroll 1
   for (int k = 0; k < depth; k += 4) {
     Four<T> of_p[R];
 #pragma unroll
@@ -271,15 +275,11 @@ struct Rules {
 
   /// Place in the mask of the first score of a head of queries.
   DEV int64_t mask_start(int64_t n, int64_t h) const { return n * mask_stride[0] + h * mask_stride[1]; }
-  /// The score of query i and key j: -infinity where it sees nothing.
-  DEV T score(T s, int64_t i, int64_t j, int64_t mask_at) const {
-    if (i >= queries || j >= keys || (causal && j > i)) return kLeast<T>;
-    s *= scale;
-    if (mask == nullptr) return s;
-    int64_t at = mask_at + i * mask_stride[2] + j * mask_stride[3];
+  /// What is added to a score.
+  DEV T masked(int64_t place) const {
     if (mask_type == DType::boolean)
-      return s + (value(static_cast<const Bool*>(mask)[at]) != 0 ? T(0) : kLeast<T>);
-    return s + load_as<T>(mask, mask_type, at);
+      return value(static_cast<const Bool*>(mask)[place]) != 0 ? T(0) : kLeast<T>;
+    return load_as<T>(mask, mask_type, place);
   }
   DEV uint64_t now() const { return drops && step != nullptr ? static_cast<uint64_t>(*step) : 0; }
   /// The index of an element of P, of `item` = n * NH + h.
@@ -303,27 +303,65 @@ struct Rules {
   }
 };
 
-/// Which elements of a tile of P are kept, rows being queries. Neighbours in a row lie in one block of Philox
-/// or two, so four lanes draw for each other: lane l every fourth group of four elements.
+enum class RowsAre : uint8_t { queries, keys };
+
+/// Products become scores, of queries i ... and keys j ...: scaled, masked, -infinity where a query sees
+/// nothing.
+template <RowsAre rows, class T, int R, int C>
+DEV void make_scores(const Rules<T>& rules, int64_t mask_at, int64_t i, int64_t j, const Seat& at,
+                     T (&s)[R][C]) {
+  constexpr int kMost = (R > C ? R : C) * kSide;
+  constexpr bool kQueries = rows == RowsAre::queries;
+  int queries = rows_left(rules.queries, i, kMost), keys = rows_left(rules.keys, j, kMost);
+  // Key k is seen by queries from k - ahead on.
+  int64_t distance = i - j;
+  int ahead =
+      rules.causal && distance < kMost ? static_cast<int>(distance > -kMost ? distance : -kMost) : kMost;
+  auto seen = [&](int row, int col) {
+    int query = kQueries ? row : col, key = kQueries ? col : row;
+    return query < queries && key < keys && key <= query + ahead;
+  };
+#pragma unroll
+  for (int r = 0; r < R; ++r) {
+#pragma unroll
+    for (int c = 0; c < C; ++c)
+      s[r][c] = seen(at.y * R + r, at.x + c * kSide) ? s[r][c] * rules.scale : kLeast<T>;
+  }
+  if (rules.mask == nullptr) return;
+  int64_t row_stride = rules.mask_stride[kQueries ? 2 : 3], col_stride = rules.mask_stride[kQueries ? 3 : 2];
+  int64_t first = mask_at + i * rules.mask_stride[2] + j * rules.mask_stride[3];
+#pragma unroll
+  for (int r = 0; r < R; ++r) {
+#pragma unroll
+    for (int c = 0; c < C; ++c) {
+      int row = at.y * R + r, col = at.x + c * kSide;
+      if (seen(row, col)) s[r][c] += rules.masked(first + row * row_stride + col * col_stride);
+    }
+  }
+}
+
+/// Which elements of a tile of P are kept, rows being queries; all where nothing is dropped. Neighbours in a
+/// row lie in one block of Philox or two, so four lanes draw for each other: lane l every fourth group of
+/// four elements.
 template <int R, int C>
 class KeptInRows {
  public:
   template <class T>
   DEV KeptInRows(const Rules<T>& rules, uint64_t now, int64_t item, int64_t i, int64_t j, const Seat& at)
       : lane_(at.x % 4) {
-    uint32_t drawn = 0;
-#pragma unroll
-    for (int g = 0; g < kGroups; ++g) {
+    uint32_t drawn = ~0U;
+#pragma unroll 1  // drawing takes long, and several at a time many registers
+    for (int g = 0; g < kGroups && rules.drops; ++g) {
       int group = g * 4 + lane_;
       uint64_t index = rules.index(item, i + at.y * R + group / C, j + at.x / 4 * 4 + group % C * kSide);
-      drawn |= (rules.kept(index, now, 4) & 15U) << (4 * g);
+      drawn = drawn << 4 | (rules.kept(index, now, 4) & 15U);
     }
 #pragma unroll
     for (int l = 0; l < 4; ++l) bits_[l] = __shfl_sync(0xffffffffU, drawn, l, 4);
   }
   DEV bool at(int r, int c) const {
     int group = r * C + c;
-    return (bits_[group % 4] >> (group / 4 * 4 + lane_) & 1U) != 0;
+    return (bits_[group % 4] >> ((kGroups - 1 - group / 4) * 4 + lane_) & 1U) != 0;
   }
 
  private:
@@ -331,6 +369,25 @@ class KeptInRows {
   static_assert(R * C % 4 == 0 && kGroups <= 8);
   int lane_;
   uint32_t bits_[4];
+};
+
+/// The same where rows are keys: a thread's rows are neighbours, and it draws for itself.
+template <int R, int C>
+class KeptInColumns {
+ public:
+  template <class T>
+  DEV KeptInColumns(const Rules<T>& rules, uint64_t now, int64_t item, int64_t i, int64_t j, const Seat& at) {
+#pragma unroll 1
+    for (int c = 0; c < C && rules.drops; ++c) {
+      uint64_t index = rules.index(item, i + at.x + c * kSide, j + at.y * R);
+      bits_ = bits_ << 4 | (rules.kept(index, now, R) & 15U);
+    }
+  }
+  DEV bool at(int r, int c) const { return (bits_ >> ((C - 1 - c) * 4 + r) & 1U) != 0; }
+
+ private:
+  static_assert(R <= 4 && C <= 8);
+  uint32_t bits_ = ~0U;
 };
 
 // --- on the host

@@ -109,51 +109,39 @@ struct QueryRow {
   }
 };
 
-/// Of one element: s becomes drop(P), dp becomes dS.
+/// Of one element: the score s becomes drop(P), dp becomes dS.
 template <class T>
-DEV void differentiate(const Rules<T>& rules, const QueryRow<T>& row, bool kept, T score, T& s, T& dp) {
-  T p = math::exp_below(score - row.shift);
-  T factor = !rules.drops ? T(1) : kept ? rules.kept_scale : T(0);
-  s = kept ? p * factor : T(0);
-  dp = rules.scale * (p * ((kept ? dp * factor : T(0)) - row.delta));
+DEV void differentiate(const Rules<T>& rules, const QueryRow<T>& row, bool kept, T& s, T& dp) {
+  T p = math::exp_below(s - row.shift);
+  s = kept ? p * rules.kept_scale : T(0);
+  dp = rules.scale * (p * ((kept ? dp * rules.kept_scale : T(0)) - row.delta));
 }
 
 /// Rows are queries.
 template <class T, int E>
 DEV void differentiate_rows(const Backward<T>& x, int64_t item, int64_t mask_at, int64_t i, int64_t j,
                             uint64_t now, const Seat& at, T (&s)[E][E], T (&dp)[E][E]) {
-  auto each = [&](auto kept) {
-#pragma unroll
-    for (int r = 0; r < E; ++r) {
-      int64_t query = i + at.y * E + r;
-      QueryRow<T> row(x, item, query);
-#pragma unroll
-      for (int c = 0; c < E; ++c) {
-        T score = x.rules.score(s[r][c], query, j + at.x + c * kSide, mask_at);
-        differentiate(x.rules, row, kept(r, c), score, s[r][c], dp[r][c]);
-      }
-    }
-  };
-  if (!x.rules.drops) return each([](int, int) { return true; });
+  make_scores<RowsAre::queries>(x.rules, mask_at, i, j, at, s);
   KeptInRows<E, E> kept(x.rules, now, item, i, j, at);
-  each([&](int r, int c) { return kept.at(r, c); });
+#pragma unroll
+  for (int r = 0; r < E; ++r) {
+    QueryRow<T> row(x, item, i + at.y * E + r);
+#pragma unroll
+    for (int c = 0; c < E; ++c) differentiate(x.rules, row, kept.at(r, c), s[r][c], dp[r][c]);
+  }
 }
 
 /// Rows are keys.
 template <class T, int E>
 DEV void differentiate_columns(const Backward<T>& x, int64_t item, int64_t mask_at, int64_t i, int64_t j,
                                uint64_t now, const Seat& at, T (&s)[E][E], T (&dp)[E][E]) {
+  make_scores<RowsAre::keys>(x.rules, mask_at, i, j, at, s);
+  KeptInColumns<E, E> kept(x.rules, now, item, i, j, at);
 #pragma unroll
   for (int c = 0; c < E; ++c) {
-    int64_t query = i + at.x + c * kSide, key = j + at.y * E;
-    QueryRow<T> row(x, item, query);
-    uint32_t kept = ~0U;
-    if (x.rules.drops) kept = x.rules.kept(x.rules.index(item, query, key), now, E);
+    QueryRow<T> row(x, item, i + at.x + c * kSide);
 #pragma unroll
-    for (int r = 0; r < E; ++r) {
-      T score = x.rules.score(s[r][c], query, key + r, mask_at);
-      differentiate(x.rules, row, (kept >> r & 1U) != 0, score, s[r][c], dp[r][c]);
-    }
+    for (int r = 0; r < E; ++r) differentiate(x.rules, row, kept.at(r, c), s[r][c], dp[r][c]);
   }
 }
 
@@ -175,7 +163,7 @@ DEV void fill_ones(T (&ones)[R]) {
 }
 
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads) attention_query_gradient(Backward<T> x) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T>) attention_query_gradient(Backward<T> x) {
   using Tile = GradientTile<T, D>;
   constexpr int E = Tile::kEach;
   DYN_SHARED(T, memory);
@@ -208,7 +196,7 @@ __global__ void __launch_bounds__(kThreads) attention_query_gradient(Backward<T>
 }
 
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads) attention_key_gradients(Backward<T> x) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T>) attention_key_gradients(Backward<T> x) {
   using Tile = GradientTile<T, D>;
   constexpr int E = Tile::kEach;
   DYN_SHARED(T, memory);

@@ -60,10 +60,15 @@ inline double softmax(std::vector<double>& p) {
   return largest + std::log(sum);
 }
 
+/// The operands in double, in row-major order.
+struct Operands {
+  std::vector<double> q, k, v, d_o;
+};
+
 class Item {
  public:
-  Item(const AttentionCase& c, const AttentionRules& rules, const AttentionData& x, int64_t item)
-      : c_(c), rules_(rules), x_(x), item_(item), keys_(c.key_item(item)) {}
+  Item(const AttentionCase& c, const AttentionRules& rules, const Operands& x, double rounding, int64_t item)
+      : c_(c), rules_(rules), x_(x), rounding_(rounding), item_(item), keys_(c.key_item(item)) {}
 
   void query(int64_t i, AttentionResults& out) const {
     const int64_t row = item_ * c_.t + i;
@@ -82,10 +87,10 @@ class Item {
   }
 
  private:
-  double q(int64_t row, int64_t e) const { return x_.q.get(row * c_.hd + e); }
-  double d_o(int64_t row, int64_t e) const { return x_.d_o.get(row * c_.vd + e); }
-  double k(int64_t j, int64_t e) const { return x_.k.get((keys_ * c_.tk + j) * c_.hd + e); }
-  double v(int64_t j, int64_t e) const { return x_.v.get((keys_ * c_.tk + j) * c_.vd + e); }
+  double q(int64_t row, int64_t e) const { return x_.q[static_cast<size_t>(row * c_.hd + e)]; }
+  double d_o(int64_t row, int64_t e) const { return x_.d_o[static_cast<size_t>(row * c_.vd + e)]; }
+  double k(int64_t j, int64_t e) const { return x_.k[static_cast<size_t>((keys_ * c_.tk + j) * c_.hd + e)]; }
+  double v(int64_t j, int64_t e) const { return x_.v[static_cast<size_t>((keys_ * c_.tk + j) * c_.vd + e)]; }
 
   void gradients(int64_t row, const std::vector<double>& p, const std::vector<double>& dp,
                  const std::vector<double>& kept, AttentionResults& out) const {
@@ -96,7 +101,7 @@ class Item {
         o += p[static_cast<size_t>(j)] * kept[static_cast<size_t>(j)] * v(j, e);
       rounded += std::abs(o * d_o(row, e));
     }
-    rounded *= std::abs(c_.scale) * rounding_of(x_.q.dtype());
+    rounded *= std::abs(c_.scale) * rounding_;
     for (size_t j = 0; j < p.size(); ++j) dot += p[j] * dp[j];
     for (int64_t j = 0; j < c_.tk; ++j) {
       const double pj = p[static_cast<size_t>(j)], ds = c_.scale * pj * (dp[static_cast<size_t>(j)] - dot);
@@ -116,7 +121,8 @@ class Item {
 
   const AttentionCase& c_;
   const AttentionRules& rules_;
-  const AttentionData& x_;
+  const Operands& x_;
+  double rounding_;
   int64_t item_, keys_;
 };
 
@@ -139,8 +145,10 @@ inline AttentionResults reference(const AttentionCase& c, const AttentionRules& 
   const auto zeros = [](const Array& like) { return std::vector<double>(static_cast<size_t>(like.numel())); };
   AttentionResults out{zeros(x.o),  zeros(x.lse), zeros(x.dq), zeros(x.dk),
                        zeros(x.dv), zeros(x.dq),  zeros(x.dk)};
+  const attention_reference::Operands operands{x.q.values(), x.k.values(), x.v.values(), x.d_o.values()};
   for (int64_t item = 0; item < c.items(); ++item)
-    for (int64_t i = 0; i < c.t; ++i) attention_reference::Item(c, rules, x, item).query(i, out);
+    for (int64_t i = 0; i < c.t; ++i)
+      attention_reference::Item(c, rules, operands, rounding_of(x.q.dtype()), item).query(i, out);
   return out;
 }
 
