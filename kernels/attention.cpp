@@ -1,8 +1,8 @@
 // Softmax attention, one (picture, head) pair at a time and its queries in blocks of rows, so that the scores
 // of a block stay in the cache and memory grows with T, not with T squared.
 //   P = softmax(scale * q k^T + mask)     o = drop(P) v
+#include <iskra/kernels/attention_check.h>
 #include <iskra/kernels/attention_plan.h>
-#include <iskra/kernels/check.h>
 
 namespace iskra::kernels {
 namespace {

@@ -4,8 +4,8 @@
 //   dP = drop(do v^T)                     dS = scale * P * (dP - D) with D = rowsum(do * o) = rowsum(P * dP)
 //   dq = dS k                             dk = dS^T q
 // Heads of queries that share keys are summed in order by one thread.
+#include <iskra/kernels/attention_check.h>
 #include <iskra/kernels/attention_plan.h>
-#include <iskra/kernels/check.h>
 
 namespace iskra::kernels {
 namespace {
@@ -181,14 +181,7 @@ void run(const Cpu& on, const Attention& at, const Views& x, const Compute<S>* l
 
 void attention_backward(Cpu on, const Attention& at, View q, View k, View v, View o, View lse, View do_,
                         MutView dq, MutView dk, MutView dv) {
-  constexpr const char* kOp = "attention_backward";
-  check_attention(at, q, k, v, o, lse, kOp);
-  check_head(do_, q.dtype, kOp, "do");
-  check_head(dq, q.dtype, kOp, "dq");
-  check_head(dk, q.dtype, kOp, "dk");
-  check_head(dv, q.dtype, kOp, "dv");
-  ISKRA_CHECK(do_.shape == o.shape && dq.shape == q.shape && dk.shape == k.shape && dv.shape == v.shape, kOp,
-              ": gradients must have the shapes of q ", q.shape, ", k ", k.shape, " and v ", v.shape);
+  check_attention_backward(at, q, k, v, o, lse, do_, dq, dk, dv);
   if (lse.numel() == 0 || k.size(2) == 0) return fill(on, dq, 0), fill(on, dk, 0), fill(on, dv, 0);
   const Views x{q, k, v, o, do_, dq, dk, dv};
   switch (q.dtype) {

@@ -140,8 +140,4 @@ class Carver {
   size_t bytes_ = 0;
 };
 
-void check_attention(const Attention& at, const View& q, const View& k, const View& v, const View& o,
-                     const View& lse, const char* op);
-void check_head(const View& x, DType dtype, const char* op, const char* name);
-
 }  // namespace iskra::kernels

@@ -19,8 +19,9 @@
 #include <iskra/kernels/check.h>
 
 #define DEV __device__ __forceinline__
-/// A variable in shared memory: SHARED(tile, float[16][17]). One for the block, undefined at its start.
-#define SHARED(name, ...) __shared__ std::type_identity_t<__VA_ARGS__> name
+/// A variable in shared memory: SHARED(tile, float[16][17]). One for the block, undefined at its start,
+/// aligned to 16 bytes or more.
+#define SHARED(name, ...) __shared__ __align__(16) std::type_identity_t<__VA_ARGS__> name
 /// Dynamic shared memory, aligned to 1024 bytes, as a pointer: DYN_SHARED(float, buffer).
 #define DYN_SHARED(type, name)                                            \
   extern __shared__ __align__(1024) unsigned char iskra_dynamic_shared[]; \

@@ -58,6 +58,8 @@ endif()
 # The tests of kernels that are on CUDA already, by the same files as on the CPU.
 iskra_test(test_kernels_cuda FLOORS kernels SCHEDULES SOURCES
   test_kernels_channel_norm.cpp
+  test_kernels_attention.cpp
+  test_kernels_attention_rules.cpp
   test_kernels_elements.cpp
   test_kernels_index.cpp
   test_kernels_interpolate.cpp
