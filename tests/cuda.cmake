@@ -54,15 +54,18 @@ endif()
 iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_elements.cpp
   test_kernels_index.cpp
+  test_kernels_loss.cpp
   test_kernels_matmul.cpp
   test_kernels_memory.cpp
   test_kernels_optim.cpp
+  test_kernels_order.cpp
   test_kernels_pointwise.cpp
   test_kernels_pointwise_types.cpp
   test_kernels_random.cpp
   test_kernels_reduce.cpp
   test_kernels_row_types.cpp
   test_kernels_rows.cpp
+  test_kernels_scan.cpp
   test_kernels_select.cpp
   )
 target_compile_definitions(test_kernels_cuda PRIVATE ISKRA_TEST_CUDA=1)
