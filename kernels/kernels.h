@@ -166,7 +166,8 @@ struct CrossEntropy {
 // (C) of the classes, or undefined. loss of a row = -sum_c weight_c q_c log softmax(logits)_c, q = (1 -
 // smoothing)
 // * target + smoothing / C; lse (R) = log sum exp of each row; total () = what the mean divides by, the
-// weights of the labels or the number of rows. With lse undefined the logits are logarithms already.
+// weights of the labels or the number of rows. With lse undefined the logits are logarithms already. Other
+// labels throw on the CPU; on CUDA, which cannot throw, such a row's loss and gradient are NaN.
 void cross_entropy(Cpu on, const CrossEntropy& at, View logits, View target, View weight, MutView loss,
                    MutView lse, MutView total);
 void cross_entropy(Cuda on, const CrossEntropy& at, View logits, View target, View weight, MutView loss,

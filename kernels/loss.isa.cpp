@@ -1,4 +1,5 @@
 // Loops of losses. Compiled once per ISA level: raw pointers only.
+#include <iskra/kernels/cosine_ops.h>
 #include <iskra/kernels/loss.isa.h>
 #include <iskra/kernels/loss_list.h>
 #include <iskra/kernels/pair_loss_ops.h>
@@ -225,19 +226,12 @@ void pairs_backward(int kind, const PairLossRun& run) {
 // cosine similarity
 
 template <class T>
-struct Cosine {
-  T dot, a, b;            // the product and the lengths, at least eps
-  bool a_bound, b_bound;  // whether eps took a length's place
-  Cosine(const T* x, const T* y, int64_t n, T eps) {
-    dot = row_sum<T>(n, [=](int64_t i) { return x[i] * y[i]; });
-    a = math::sqrt(row_sum<T>(n, [=](int64_t i) { return x[i] * x[i]; }));
-    b = math::sqrt(row_sum<T>(n, [=](int64_t i) { return y[i] * y[i]; }));
-    a_bound = a < eps;
-    b_bound = b < eps;
-    a = a_bound ? eps : a;
-    b = b_bound ? eps : b;
-  }
-};
+inline Cosine<T> cosine_of(const T* x, const T* y, int64_t n, double eps) {
+  const T xy = row_sum<T>(n, [=](int64_t i) { return x[i] * y[i]; });
+  const T xx = row_sum<T>(n, [=](int64_t i) { return x[i] * x[i]; });
+  const T yy = row_sum<T>(n, [=](int64_t i) { return y[i] * y[i]; });
+  return {xy, xx, yy, static_cast<T>(eps)};
+}
 
 template <class S>
 void cosine(const CosineRows& at) {
@@ -246,12 +240,10 @@ void cosine(const CosineRows& at) {
   for (int64_t r = 0; r < at.rows; ++r) {
     const T* x = row_of<S>(at.a, r, at.cols, buffer);
     const T* y = row_of<S>(at.b, r, at.cols, further(buffer, at.cols));
-    const Cosine<T> of(x, y, at.cols, static_cast<T>(at.eps));
-    store(of.dot / of.a / of.b, static_cast<S*>(at.y)[r]);
+    store(cosine_of(x, y, at.cols, at.eps).value(), static_cast<S*>(at.y)[r]);
   }
 }
 
-// With s = x.y / (|x| |y|): ds/dx = y / (|x| |y|) - s x / |x|^2, the last part only where |x| is not eps.
 template <class S>
 void cosine_backward(const CosineRows& at) {
   using T = Computed<S>;
@@ -259,20 +251,16 @@ void cosine_backward(const CosineRows& at) {
   for (int64_t r = 0; r < at.rows; ++r) {
     const T* x = row_of<S>(at.a, r, at.cols, buffer);
     const T* y = row_of<S>(at.b, r, at.cols, further(buffer, at.cols));
-    const Cosine<T> of(x, y, at.cols, static_cast<T>(at.eps));
-    const T dy = load(static_cast<const S*>(at.dy)[r]);
-    const T cross = dy / of.a / of.b, s = of.dot / of.a / of.b;
-    const T own_x = of.a_bound ? T(0) : dy * s / of.a / of.a,
-            own_y = of.b_bound ? T(0) : dy * s / of.b / of.b;
+    const CosineSlopes<T> of(cosine_of(x, y, at.cols, at.eps), load(static_cast<const S*>(at.dy)[r]));
     if (at.da != nullptr) {
       S* to = static_cast<S*>(at.da) + r * at.cols;
 #pragma omp simd
-      for (int64_t i = 0; i < at.cols; ++i) store(cross * y[i] - own_x * x[i], to[i]);
+      for (int64_t i = 0; i < at.cols; ++i) store(of.da(x[i], y[i]), to[i]);
     }
     if (at.db != nullptr) {
       S* to = static_cast<S*>(at.db) + r * at.cols;
 #pragma omp simd
-      for (int64_t i = 0; i < at.cols; ++i) store(cross * x[i] - own_y * y[i], to[i]);
+      for (int64_t i = 0; i < at.cols; ++i) store(of.db(x[i], y[i]), to[i]);
     }
   }
 }

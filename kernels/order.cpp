@@ -30,13 +30,6 @@ constexpr int kOrdered = std::is_same_v<T, float>     ? 0
                          : std::is_same_v<T, int32_t> ? 5
                                                       : 6;
 
-// The key whose smallest comes first.
-template <class T>
-Key<T> sort_key(T x, bool descending) {
-  const Key<T> key = key_of(x);
-  return descending ? static_cast<Key<T>>(~key) : key;
-}
-
 template <class T>
 constexpr int kKeyBits = 8 * static_cast<int>(sizeof(Key<T>));
 

@@ -6,13 +6,14 @@
 #include <type_traits>
 
 #include <iskra/kernels/base.h>
+#include <iskra/kernels/host_device.h>
 
 namespace iskra::kernels {
 namespace {
 
 /// Floating-point numbers as their bits: sign, and magnitude up to that of infinity.
 template <class Bits>
-inline Bits float_key(Bits bits, Bits infinity) {
+ISKRA_HD inline Bits float_key(Bits bits, Bits infinity) {
   constexpr Bits kSign = static_cast<Bits>(Bits(1) << (8 * sizeof(Bits) - 1));
   const Bits magnitude = static_cast<Bits>(bits & static_cast<Bits>(~kSign));
   if (magnitude > infinity) return static_cast<Bits>(~Bits(0));
@@ -20,23 +21,30 @@ inline Bits float_key(Bits bits, Bits infinity) {
                                              : static_cast<Bits>(~bits);
 }
 
-inline uint32_t key_of(float x) { return float_key(__builtin_bit_cast(uint32_t, x), 0x7f800000U); }
-inline uint64_t key_of(double x) {
+ISKRA_HD inline uint32_t key_of(float x) { return float_key(__builtin_bit_cast(uint32_t, x), 0x7f800000U); }
+ISKRA_HD inline uint64_t key_of(double x) {
   return float_key(__builtin_bit_cast(uint64_t, x), uint64_t{0x7ff0000000000000U});
 }
-inline uint16_t key_of(bf16 x) { return float_key(x.bits, uint16_t{0x7f80U}); }
-inline uint16_t key_of(f16 x) { return float_key(x.bits, uint16_t{0x7c00U}); }
-inline uint64_t key_of(int64_t x) { return static_cast<uint64_t>(x) ^ (uint64_t{1} << 63); }
-inline uint32_t key_of(int32_t x) { return static_cast<uint32_t>(x) ^ (uint32_t{1} << 31); }
-inline uint8_t key_of(uint8_t x) { return x; }
+ISKRA_HD inline uint16_t key_of(bf16 x) { return float_key(x.bits, uint16_t{0x7f80U}); }
+ISKRA_HD inline uint16_t key_of(f16 x) { return float_key(x.bits, uint16_t{0x7c00U}); }
+ISKRA_HD inline uint64_t key_of(int64_t x) { return static_cast<uint64_t>(x) ^ (uint64_t{1} << 63); }
+ISKRA_HD inline uint32_t key_of(int32_t x) { return static_cast<uint32_t>(x) ^ (uint32_t{1} << 31); }
+ISKRA_HD inline uint8_t key_of(uint8_t x) { return x; }
 
 /// The unsigned type of a key.
 template <class T>
 using Key = decltype(key_of(T{}));
 
+/// The key whose smallest comes first in sorted order.
+template <class T>
+ISKRA_HD inline Key<T> sort_key(T x, bool descending) {
+  const Key<T> key = key_of(x);
+  return descending ? static_cast<Key<T>>(~key) : key;
+}
+
 /// The key whose largest belongs to the largest (or smallest) element, and to NaN in either case.
 template <class T>
-inline Key<T> extreme_key(T x, bool largest) {
+ISKRA_HD inline Key<T> extreme_key(T x, bool largest) {
   constexpr Key<T> kNan = static_cast<Key<T>>(~Key<T>(0));
   const Key<T> key = key_of(x);
   const bool nan = !std::is_integral_v<T> && key == kNan;

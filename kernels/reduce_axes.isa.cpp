@@ -1,4 +1,5 @@
 // Loops of reductions over axes. Compiled once per ISA level: raw pointers only.
+#include <iskra/kernels/product_slope.h>
 #include <iskra/kernels/reduce_axes.isa.h>
 #include <iskra/kernels/vector_math.h>
 #include <iskra/kernels/vector_pow.h>
@@ -213,9 +214,8 @@ void product_gradient_of(const S* x, const S* dy, const T* q, const T* zeros, in
   }
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
-    const T value = load(x[i]), zero = value == T(0) ? T(1) : T(0);
-    const T alone = zeros[kQMoves ? i : 0] == zero ? T(1) : T(0);
-    store(load(dy[kDyMoves ? i : 0]) * (q[kQMoves ? i : 0] / (value + zero)) * alone, dx[i]);
+    const int64_t of = kQMoves ? i : 0;
+    store(product_slope<T>(load(x[i]), load(dy[kDyMoves ? i : 0]), q[of], zeros[of]), dx[i]);
   }
 }
 

@@ -40,20 +40,6 @@ void sort_any_block(Pair* pairs, Pair* spare, int64_t n, int key_bits) {
     radix_sort(pairs, spare, n, key_bits / 8);
 }
 
-// How many of the first k of the merged sequence come from a.
-template <class Pair>
-int64_t split(const Pair* a, int64_t na, const Pair* b, int64_t nb, int64_t k) {
-  int64_t low = std::max<int64_t>(0, k - nb), high = std::min(k, na);
-  while (low < high) {
-    const int64_t i = low + (high - low) / 2;
-    if (a[i] < b[k - i - 1])
-      low = i + 1;
-    else
-      high = i;
-  }
-  return low;
-}
-
 template <class Pair>
 Pair* sort_any_long(const Cpu& on, Pair* pairs, Pair* spare, int64_t n, int key_bits) {
   parallel_for(on, n, kSortBlock, [&](int64_t begin, int64_t end) {
@@ -67,7 +53,8 @@ Pair* sort_any_long(const Cpu& on, Pair* pairs, Pair* spare, int64_t n, int key_
       const int64_t middle = std::min(first + run, n), last = std::min(middle + run, n);
       const Pair *a = from + first, *b = from + middle;
       const int64_t na = middle - first, nb = last - middle;
-      const int64_t ia = split(a, na, b, nb, begin - first), ja = split(a, na, b, nb, end - first);
+      const int64_t ia = merge_split(a, na, b, nb, begin - first),
+                    ja = merge_split(a, na, b, nb, end - first);
       std::merge(a + ia, a + ja, b + (begin - first - ia), b + (end - first - ja), to + begin);
     });
     std::swap(from, to);

@@ -57,15 +57,17 @@ endif()
 
 # The tests of kernels that are on CUDA already, by the same files as on the CPU.
 iskra_test(test_kernels_cuda FLOORS kernels SCHEDULES SOURCES
-  test_kernels_channel_norm.cpp
   test_kernels_attention.cpp
   test_kernels_attention_rules.cpp
+  test_kernels_channel_norm.cpp
   test_kernels_elements.cpp
   test_kernels_index.cpp
   test_kernels_interpolate.cpp
+  test_kernels_loss.cpp
   test_kernels_matmul.cpp
   test_kernels_memory.cpp
   test_kernels_optim.cpp
+  test_kernels_order.cpp
   test_kernels_pad.cpp
   test_kernels_pointwise.cpp
   test_kernels_pointwise_types.cpp
@@ -74,6 +76,7 @@ iskra_test(test_kernels_cuda FLOORS kernels SCHEDULES SOURCES
   test_kernels_reduce.cpp
   test_kernels_row_types.cpp
   test_kernels_rows.cpp
+  test_kernels_scan.cpp
   test_kernels_select.cpp
   )
 target_compile_definitions(test_kernels_cuda PRIVATE ISKRA_TEST_CUDA=1)

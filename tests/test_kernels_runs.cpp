@@ -201,60 +201,6 @@ TEST(Runs, CountValuesOfAnyNumber) {
     }
 }
 
-TEST(Runs, ScanLinesAndColumns) {
-  for (DType dtype : kFloats)
-    for (int64_t n : kLengths)
-      for (int axis : {0, 1})
-        for (bool reverse : {false, true}) {
-          const Shape shape = axis == 1 ? Shape{7, n} : Shape{n, 7};
-          const int64_t along = axis == 1 ? 1 : 7, across = axis == 1 ? n : 1;
-          const Array x = Array::random(dtype, shape, 15);
-          std::vector<double> want(static_cast<size_t>(7 * n));
-          for (int64_t line = 0; line < 7; ++line) {
-            double sum = 0;
-            for (int64_t i = 0; i < n; ++i) {
-              const int64_t at = line * across + (reverse ? n - 1 - i : i) * along;
-              want[static_cast<size_t>(at)] = sum += x.get(at);
-            }
-          }
-          Array y(dtype, shape), turned(dtype, shape, {1, shape[0]});
-          cumsum(Cpu{.threads = 2}, x.view(), axis, reverse, y.view());
-          cumsum(Cpu{.threads = 2}, x.view(), axis, reverse, turned.view());
-          expect_close(y, want, 1e-5, named(dtype, n));
-          ASSERT_EQ(turned.values(), y.values()) << named(dtype, n);
-        }
-}
-
-// Sums that lie just beside the middle of two bf16 numbers: rounding to f32 first would put them there.
-TEST(Runs, RunningSumsRoundOnce) {
-  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
-  const double terms[][4] = {{1, 0x1p-8, 0x1p-40, -0x1p-39},
-                             {1, 0x1.8p-7, -0x1p-40, 0x1p-39},
-                             {-1, -0x1p-8, -0x1p-40, 0x1p-39},
-                             {0x1.fep127, 0x1.fep127, -0x1.fep127, 1},
-                             {0x1p-133, 0x1p-133, -0x1p-132, 0},
-                             {inf, 1, 2, 3},
-                             {1, nan, 2, 3},
-                             {-inf, 1, inf, 2}};
-  const double sums[][4] = {{1, 1, 0x1.02p0, 1},        {1, 0x1.04p0, 0x1.02p0, 0x1.04p0},
-                            {-1, -1, -0x1.02p0, -1},    {0x1.fep127, inf, 0x1.fep127, 0x1.fep127},
-                            {0x1p-133, 0x1p-132, 0, 0}, {inf, inf, inf, inf},
-                            {1, nan, nan, nan},         {-inf, -inf, nan, nan}};
-  for (int axis : {0, 1}) {
-    const Shape stride = axis == 1 ? Shape{4, 1} : Shape{1, 8};
-    Array x(DType::bf16, {8, 4}, stride), y(DType::bf16, {8, 4}, stride);
-    for (int64_t i = 0; i < 32; ++i) x.set(i, terms[i / 4][i % 4]);
-    cumsum(Cpu{}, x.view(), 1, false, y.view());
-    for (int64_t i = 0; i < 32; ++i) {
-      const double want = sums[i / 4][i % 4];
-      if (std::isnan(want))
-        EXPECT_TRUE(std::isnan(y.get(i))) << i;
-      else
-        EXPECT_EQ(y.get(i), want) << i;
-    }
-  }
-}
-
 // The order of topk: NaN above all numbers, the first of equals first.
 bool comes_first(double a, double b, bool largest) {
   if (std::isnan(a) || std::isnan(b))
