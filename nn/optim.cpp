@@ -61,6 +61,8 @@ kernels::StepState* Optimizer::state_on(Device device) {
   return static_cast<kernels::StepState*>(step_state_.raw_data());
 }
 
+void Optimizer::prepare_step() { state_on(slots_.front().parameter.tensor.device()); }
+
 int64_t Optimizer::steps() const {
   const std::vector<uint8_t> bytes = step_state_.to_vector<uint8_t>();
   kernels::StepState now;

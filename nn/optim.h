@@ -24,6 +24,9 @@ class Optimizer {
   std::vector<Named> gradients() const;
   double learning_rate() const { return learning_rate_; }
   void set_learning_rate(double lr);
+  /// Brings a new learning rate to the device; step() does it, too, but not within a step that a StepGraph
+  /// records.
+  void prepare_step();
   /// Updates made so far; skipped ones do not count. Kept on the device, so a GPU is waited for.
   int64_t steps() const;
 

@@ -81,5 +81,10 @@ iskra_test(test_kernels_cuda FLOORS kernels SCHEDULES SOURCES
   )
 target_compile_definitions(test_kernels_cuda PRIVATE ISKRA_TEST_CUDA=1)
 
+# What only a CUDA device has.
+iskra_test(test_cuda_engine FLOORS kernels core SOURCES
+  test_cuda_engine.cpp
+  )
+
 # What `./dev test sim` builds.
-add_custom_target(cuda-tests DEPENDS test_sim test_device test_kernels_cuda test_core test_nn)
+add_custom_target(cuda-tests DEPENDS test_sim test_device test_kernels_cuda test_cuda_engine test_core test_nn)

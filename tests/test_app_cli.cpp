@@ -94,7 +94,8 @@ TEST_F(App, Doctor) {
   }
   EXPECT_GE(d.at("threads").get<int>(), 1);
   EXPECT_GT(d.at("memory_bytes").get<int64_t>(), 0);
-  EXPECT_FALSE(d.at("cuda").get<bool>());
+  EXPECT_EQ(d.at("cuda").get<bool>(), Device::cuda_count() > 0);
+  EXPECT_FALSE(d.at("cuda_devices").get<std::string>().empty());
   Ran forced = run_iskra(folder_, {"doctor", "--json"}, {}, {"ISKRA_CPU=v2"});
   EXPECT_EQ(forced.code, 0);
   EXPECT_EQ(Json::parse(forced.lines().back()).at("isa"), "v2");

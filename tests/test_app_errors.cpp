@@ -98,7 +98,7 @@ TEST_F(AppErrors, AbsurdValues) {
                  message("--optimizer: 'adam' is unknown; choose one of adamw|sgd; did you mean 'adamw'?"));
   expect_failure(with({"--precision", "bf16"}), 2,
                  message("precision: 'bf16' is not in this build; use fp32"));
-  expect_failure_with(with({"--device", "cuda"}), 2, "cuda");
+  expect_failure_with(with({"--device", "cuda:7"}), 2, "cuda:7");
   expect_failure_with(with({"--device", "gpu"}), 2, "gpu");
   EXPECT_TRUE(nothing_written());
 }

@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include <iskra/core/context.h>
+#include <iskra/kernels/check.h>
+#include <iskra/kernels/device_api.h>
 #include <iskra/kernels/isa.h>
 #include <iskra/kernels/parallel.h>
 #include <iskra/zoo/app/command.h>
@@ -32,6 +34,24 @@ const char* compiler() {
 #endif
 }
 
+/// What CUDA devices there are, or why there are none.
+std::string cuda_text() {
+  try {
+    device::require();
+  } catch (const device::DeviceError& e) {
+    return e.what();
+  }
+  std::string all;
+  for (int i = 0; i < device::count(); ++i) {
+    const device::Properties p = device::properties(i);
+    all += text(i == 0 ? "" : "; ", Device::cuda(i), ": ", p.name, ", compute capability ", p.major, ".",
+                p.minor, ", ", p.multiprocessors, " multiprocessors, ",
+                bytes_text(static_cast<double>(p.total_bytes)), ", driver for CUDA ", p.driver_version / 1000,
+                ".", p.driver_version % 1000 / 10);
+  }
+  return all;
+}
+
 int64_t memory_bytes() { return int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE); }
 
 }  // namespace
@@ -57,12 +77,13 @@ int cmd_doctor(const Arguments& arguments) {
   table.row({"threads", std::to_string(kernels::hardware_threads())});
   table.row({"idle threads", waiting_text()});
   table.row({"memory", bytes_text(static_cast<double>(memory_bytes()))});
-  table.row({"CUDA", "not in this build"});
+  const std::string cuda = cuda_text();
+  table.row({"CUDA", cuda});
   console.say(table.str().substr(1));
   console.object(JsonLine()("version", version())("compiler", compiler())("cpu", cpu_model())(
       "isa_detected", detected)("isa", used)("onednn_version", vendor.version)("onednn_isa", vendor.isa)(
       "threads", kernels::hardware_threads())("idle_threads", waiting_text())("memory_bytes", memory_bytes())(
-      "cuda", false));
+      "cuda", device::count() > 0)("cuda_devices", cuda));
   return 0;
 }
 

@@ -27,10 +27,10 @@ int cmd_demo(const Arguments& arguments);
 
 constexpr int kExitFailed = 1, kExitUsage = 2, kExitInterrupted = 130;
 
-/// --device, --precision, --provider, --exact-convolutions and --threads, for commands that compute.
+/// --device, --precision, --provider, --exact-convolutions, --sync and --threads, for commands that compute.
 struct Compute {
   std::string device = "cpu", precision = "fp32", provider = "fastest";
-  bool exact_convolutions = false;
+  bool exact_convolutions = false, sync = false;
   int64_t threads = 0;
 
   void add_to(Flags& flags);

@@ -22,6 +22,7 @@ void Compute::add_to(Flags& flags) {
   flags.add("provider", provider, "who computes products and convolutions", "fastest|native|vendor");
   flags.add("exact_convolutions", exact_convolutions,
             "no Winograd transforms: slower 3x3 convolutions, summed term by term");
+  flags.add("sync", sync, "wait for every op on a CUDA device, so that an error names it");
   flags.add("threads", threads, "0: all; results do not depend on it", 0, 4096);
 }
 
@@ -33,6 +34,7 @@ Device Compute::apply() const {
                        : provider == "vendor" ? Provider::vendor
                                               : Provider::fastest;
   context().winograd = !exact_convolutions;
+  set_synchronous(sync);
   try {
     return Device::parse(device);
   } catch (const Error& e) {

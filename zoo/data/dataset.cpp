@@ -55,7 +55,8 @@ Tensor Dataset::pictures(int64_t begin, int64_t end) const {
   ISKRA_CHECK(begin >= 0 && begin <= end && end <= size(), source_, ": no pictures ", begin, " … ", end,
               "; there are ", size());
   MemoryScope scope(MemoryTag::data);
-  Tensor out = Tensor::empty({end - begin, height_, width_, channels_}, {.dtype = DType::u8});
+  Tensor out =
+      Tensor::empty({end - begin, height_, width_, channels_}, {.dtype = DType::u8, .device = Device::cpu()});
   auto bytes = static_cast<size_t>(picture_bytes());
   for (int64_t i = begin; i < end; ++i) {
     std::memcpy(out.data<uint8_t>() + (i - begin) * picture_bytes(), picture(i), bytes);

@@ -4,10 +4,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <iskra/core/context.h>
 #include <iskra/core/ops.h>
+#include <iskra/core/stream.h>
 #include <iskra/kernels/check.h>
 
 namespace iskra::zoo {
@@ -94,8 +96,8 @@ struct Loader::Impl {
     int64_t count = std::min(options.batch, dataset.size() - begin);
     Shape shape{count, dataset.height(), dataset.width(), dataset.channels()};
     MemoryScope scope(MemoryTag::data);
-    Tensor pictures = Tensor::empty(shape, {.dtype = DType::u8});
-    Tensor labels = Tensor::empty({count}, {.dtype = DType::i64});
+    Tensor pictures = Tensor::empty(shape, {.dtype = DType::u8, .device = Device::cpu()});
+    Tensor labels = Tensor::empty({count}, {.dtype = DType::i64, .device = Device::cpu()});
     auto* to = pictures.data<uint8_t>();
     for (int64_t i = 0; i < count; ++i, to += dataset.picture_bytes()) {
       int64_t sample = its_order ? (*its_order)[static_cast<size_t>(begin + i)] : begin + i;
@@ -104,6 +106,10 @@ struct Loader::Impl {
                     dataset.channels());
       if (options.transform) options.transform(to, place.epoch, sample);
       labels.data<int64_t>()[i] = dataset.label(sample);
+    }
+    if (options.device.is_cuda()) {
+      pictures = pictures.pinned().to(options.device);
+      labels = labels.pinned().to(options.device);
     }
     return {normalize_images(pictures, options.mean, options.std), labels};
   }
@@ -128,6 +134,12 @@ struct Loader::Impl {
       Slot& slot = slots[static_cast<size_t>(taken) % slots.size()];
       made_one.wait(lock, [&] { return slot.ready; });
       batch = std::move(slot.batch);
+      if (slot.arrived) {
+        const Stream here_now = current_stream(options.device);
+        slot.arrived->wait_in(here_now);
+        use_in(batch.images, here_now);
+        use_in(batch.labels, here_now);
+      }
       error = slot.error;
       slot = Slot{};
       ++taken;
@@ -163,6 +175,8 @@ struct Loader::Impl {
   void work() {
     set_threads(1);  // workers open no parallel region
     context().grad_enabled = false;
+    const Stream stream(options.device);
+    StreamScope scope(stream);
     std::unique_lock lock(mutex);
     while (true) {
       room_for_one.wait(lock, [&] { return stopping || begun < taken + options.prefetch; });
@@ -172,15 +186,18 @@ struct Loader::Impl {
       ahead.advance(batches);
       Batch batch;
       std::exception_ptr error;
+      std::optional<Event> arrived;
       try {
         Order its_order = order_of(place.epoch);
         lock.unlock();
         batch = make(place, its_order);
+        if (options.device.is_cuda()) arrived.emplace(stream);
       } catch (...) {
         error = std::current_exception();
       }
       if (!lock.owns_lock()) lock.lock();
       slot.batch = std::move(batch);
+      slot.arrived = std::move(arrived);
       slot.error = error;
       slot.ready = true;
       made_one.notify_one();

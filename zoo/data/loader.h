@@ -30,6 +30,9 @@ struct LoaderOptions {
   bool drop_last = false;                  ///< leave out the last batch when it is short
   int workers = 1;                         ///< threads; 0 makes each batch when it is asked for
   int prefetch = 2;                        ///< batches made ahead at most
+  /// Where batches come to lie. Workers copy to a CUDA device, and normalise there, in streams of their own,
+  /// beside what the device does for the batch before.
+  Device device = Device::cpu();
 };
 
 struct Batch {

@@ -57,7 +57,10 @@ void check_options(const TrainOptions& o) {
   ISKRA_CHECK(o.lr > 0, "lr: ", json_number(o.lr), " trains nothing; it must be above 0");
   ISKRA_CHECK(o.final_lr <= o.lr, "final_lr ", json_number(o.final_lr), " is above lr ", json_number(o.lr));
   ISKRA_CHECK(o.precision == "fp32", "precision: '", o.precision, "' is not in this build; use fp32");
-  Device::parse(o.device);
+  const Device device = Device::parse(o.device);
+  ISKRA_CHECK(!o.graph || device.is_cuda(), "graph: steps become graphs on a CUDA device; the device is ",
+              device, ", give --device cuda too");
+  ISKRA_CHECK(!o.graph || !o.sync, "graph and sync: a graph cannot wait for its ops; give one of them");
   ISKRA_CHECK(o.classes.size() != 1, "classes: one class (", show(o.classes),
               ") cannot be told from others; give two or more");
   ISKRA_CHECK(std::set<int64_t>(o.classes.begin(), o.classes.end()).size() == o.classes.size(),

@@ -45,6 +45,8 @@ struct TrainOptions {
   std::string provider = "fastest";
   bool exact_convolutions = false;  ///< see ExactConvolutions
   int64_t threads = 0;              ///< 0: all
+  bool graph = false;               ///< each step as one CUDA graph, see StepGraph
+  bool sync = false;                ///< see set_synchronous()
   int64_t seed = 0;
   // rhythm, in steps
   int64_t log_every = 10;
@@ -116,6 +118,12 @@ void visit_options(Options& o, F&& f) {
                  .help = "0: all; results do not depend on it",
                  .high = 4096,
                  .free_at_resume = true});
+  f(o.graph, I{.name = "graph",
+               .help = "record a step once, then launch it as one CUDA graph; the same bits",
+               .free_at_resume = true});
+  f(o.sync, I{.name = "sync",
+              .help = "wait for every op on a CUDA device, so that an error names it",
+              .free_at_resume = true});
   f(o.seed, I{.name = "seed",
               .help = "of initial weights, order, augmentation and dropout",
               .high = 9007199254740992.0});

@@ -40,8 +40,11 @@ int64_t count_correct(const Tensor& logits, const Tensor& labels) {
 TrainResult TrainSession::run() {
   reset_peak_memory(device_);
   model_.module->train();
+  RngScope random({.seed = static_cast<uint64_t>(options_.seed), .step = state_.step});
+  if (options_.graph) graph_.emplace(device_);
   while (state_.step < result_.steps) {
     step();
+    random.advance();
     bool last = state_.step == result_.steps;
     bool stop = !last && control_.stop && control_.stop();
     if (last || state_.step % options_.log_every == 0) log_window();
@@ -62,9 +65,10 @@ void TrainSession::step() {
   }
   double rate = schedule_.at(state_.step);
   optimizer_->set_learning_rate(rate);
-  int64_t correct = 0, pictures = batch.labels.numel();
-  double loss = forward_backward(batch, correct);
-  optimizer_->step();
+  const int64_t pictures = batch.labels.numel();
+  // An epoch's last batch may be smaller, and a graph is of one size.
+  const bool whole = pictures == options_.batch;
+  const auto [loss, correct] = graph_ && whole ? compute_by_graph(batch) : compute(batch);
   ++state_.step;
   state_.epoch = state_.step / result_.steps_per_epoch;
   state_.batch = state_.step % result_.steps_per_epoch;
@@ -87,17 +91,34 @@ void TrainSession::step() {
   }
 }
 
-double TrainSession::forward_backward(const Batch& batch, int64_t& correct) {
-  RngScope random({.seed = static_cast<uint64_t>(options_.seed),
-                   .step = state_.step,
-                   .first_sample = 0});
+TrainSession::StepResult TrainSession::compute(const Batch& batch) {
   Tensor logits = (*model_.module)(batch.images.to(device_));
   Tensor loss = cross_entropy(logits, batch.labels.to(device_), options_.label_smoothing);
-  double value = loss.item();
+  const double value = loss.item();
   check_finite_loss(value, "training");
   loss.backward();
-  correct = count_correct(logits, batch.labels);
-  return value;
+  const int64_t correct = count_correct(logits, batch.labels);
+  optimizer_->step();
+  return {value, correct};
+}
+
+// The same work with one launch. The loss is looked at when the step is over.
+TrainSession::StepResult TrainSession::compute_by_graph(const Batch& batch) {
+  if (!fixed_.images.defined()) fixed_ = {batch.images.to(device_), batch.labels.to(device_)};
+  fixed_.images.copy_from(batch.images);
+  fixed_.labels.copy_from(batch.labels);
+  optimizer_->prepare_step();
+  graph_->run([&] {
+    logits_ = (*model_.module)(fixed_.images);
+    Tensor loss = cross_entropy(logits_, fixed_.labels, options_.label_smoothing);
+    loss.backward();
+    loss_ = loss.detach();
+    logits_ = logits_.detach();
+    optimizer_->step();
+  });
+  const double value = loss_.item();
+  check_finite_loss(value, "training");
+  return {value, count_correct(logits_, batch.labels)};
 }
 
 void TrainSession::check_finite_loss(double loss, const char* which) const {

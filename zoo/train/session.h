@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <iskra/core/context.h>
+#include <iskra/core/step_graph.h>
 #include <iskra/nn/optim.h>
 #include <iskra/zoo/data/loader.h>
 #include <iskra/zoo/train/model_setup.h>
@@ -43,7 +44,12 @@ class TrainSession {
 
   // session.cpp
   void step();
-  double forward_backward(const Batch& batch, int64_t& correct);
+  struct StepResult {
+    double loss;
+    int64_t correct;
+  };
+  StepResult compute(const Batch& batch);
+  StepResult compute_by_graph(const Batch& batch);
   void write_line(const JsonLine& line);
   void log_window();
   void evaluate_now();
@@ -62,6 +68,9 @@ class TrainSession {
   TrainData data_;
   ZooModel model_;
   std::unique_ptr<nn::Optimizer> optimizer_;
+  std::optional<StepGraph> graph_;
+  Batch fixed_;           // what the graph reads
+  Tensor loss_, logits_;  // what it writes
   nn::WarmupCosine schedule_;
   std::optional<Loader> loader_;
   std::optional<RunFolder> folder_;

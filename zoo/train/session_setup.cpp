@@ -37,6 +37,7 @@ TrainSession::TrainSession(const TrainOptions& options, const TrainData& all, co
   set_threads(static_cast<int>(options_.threads));
   context().provider = parse_provider(options_.provider);
   context().winograd = !options_.exact_convolutions;
+  set_synchronous(options_.sync);
   data_ = cut_train_data(all, options_);
   model_ = model_for_training(options_, data_.train);
   options_.arch = model_.info.arch;
@@ -53,7 +54,8 @@ void TrainSession::plan() {
                         .seed = static_cast<uint64_t>(o.seed),
                         .augment = {.flip = o.flip, .shift = o.shift},
                         .mean = model_.info.mean,
-                        .std = model_.info.std};
+                        .std = model_.info.std,
+                        .device = device_};
   loader_.emplace(data_.train, loading);
   result_.arch = o.arch;
   result_.strategy = o.strategy;

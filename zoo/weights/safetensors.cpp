@@ -142,7 +142,8 @@ Tensor SafetensorsFile::read(const std::string& name) const {
 }
 
 Tensor SafetensorsFile::read(const TensorEntry& entry) const {
-  Tensor tensor = Tensor::empty(entry.shape, {.dtype = parse_safetensors_dtype(entry, path())});
+  Tensor tensor =
+      Tensor::empty(entry.shape, {.dtype = parse_safetensors_dtype(entry, path()), .device = Device::cpu()});
   if (entry.begin == entry.end) return tensor;
   auto* bytes = static_cast<uint8_t*>(tensor.raw_data());
   auto count = static_cast<size_t>(entry.end - entry.begin);
