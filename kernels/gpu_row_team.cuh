@@ -2,6 +2,8 @@
 // block.
 #pragma once
 
+#include <algorithm>
+
 #include <iskra/kernels/widen.h>
 #include <iskra/kernels/gpu_rows.cuh>
 #include <iskra/kernels/gpu_walk.cuh>
@@ -9,8 +11,9 @@
 namespace iskra::kernels {
 namespace {
 
-constexpr int kTeamThreads = 256;  // of a block
-constexpr int64_t kWarpRow = 512;  // elements of the longest row that a warp takes
+constexpr int kTeamThreads = 256;       // of a block
+constexpr int64_t kWarpRow = 512;       // elements of the longest row that a warp takes
+constexpr unsigned kTeamBlocks = 1024;  // of a launch, at most: about what the largest GPUs run at once
 
 /// Kernels step over their rows: for (row = team.first(); row < rows; row += team.step()).
 struct RowTeam {
@@ -33,7 +36,7 @@ struct RowTeam {
   }
 
   gpu::LaunchShape shape(int64_t rows) const {
-    return {blocks_for(rows, warp ? kTeamThreads / 32 : 1), kTeamThreads};
+    return {std::min(blocks_for(rows, warp ? kTeamThreads / 32 : 1), kTeamBlocks), kTeamThreads};
   }
 };
 

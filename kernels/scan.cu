@@ -1,6 +1,7 @@
-// Running sums along one axis on CUDA: a block for each line, or a thread where lines are short or lie beside
-// each other, so that neighbours read neighbours. Long lines are cut into chunks by shape alone: the sums of
-// the chunks, their own running sums, then the chunks again from there on. Floats add up in f64.
+// Running sums along one axis on CUDA: a team of threads for each line, or a thread alone where lines are
+// very short or lie beside each other, so that neighbours read neighbours. Long lines are cut into chunks by
+// shape alone: the sums of the chunks, their own running sums, then the chunks again from there on. Floats
+// add up in f64.
 #include <cstdlib>
 
 #include <iskra/kernels/check.h>
@@ -8,14 +9,14 @@
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/scratch.h>
 #include <iskra/kernels/gpu_convert.cuh>
-#include <iskra/kernels/gpu_rows.cuh>
+#include <iskra/kernels/gpu_row_team.cuh>
 #include <iskra/kernels/gpu_walk.cuh>
 
 namespace iskra::kernels {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kEach = 4;  // neighbours that a thread of a line's block adds up
+constexpr int kEach = 4;  // neighbours that a thread of a team adds up
 
 DEV double term(const void* x, DType dtype, int64_t i, double) { return load_as<double>(x, dtype, i); }
 /// Unsigned: overflow wraps around.
@@ -68,13 +69,13 @@ __global__ void __launch_bounds__(kThreads) scan_by_threads(Lines<Sum> at) {
   }
 }
 
-/// What stands in the threads before this one, and what in all of them, is added up. What comes later than a
-/// thread never enters its sum: it may be infinite.
+/// What the threads of a team before this one have, and what all of them have, added up. What comes later
+/// than a thread never enters its sum: it may be infinite.
 template <class Sum>
-struct BlockScan {
+struct TeamScan {
   Sum before, all;
-  DEV explicit BlockScan(Sum own) {
-    SHARED(of_warp, Sum[kThreads / 32]);
+  DEV TeamScan(const RowTeam& team, Sum own) {
+    SHARED(of_warp, Sum[kTeamThreads / 32]);
     int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
     Sum up_to = own;
     for (int distance = 1; distance < 32; distance *= 2) {
@@ -82,40 +83,45 @@ struct BlockScan {
       if (lane >= distance) up_to += other;
     }
     Sum left = __shfl_up_sync(0xffffffffU, up_to, 1);
-    if (lane == 31) of_warp[warp] = up_to;
-    __syncthreads();
-    before = all = 0;
-    for (int w = 0; w < kThreads / 32; ++w) {
-      if (w == warp) before = all;
-      all += of_warp[w];
+    before = 0;
+    if (team.warp) {
+      all = __shfl_sync(0xffffffffU, up_to, 31);
+    } else {
+      if (lane == 31) of_warp[warp] = up_to;
+      __syncthreads();
+      all = 0;
+      for (int w = 0; w < kTeamThreads / 32; ++w) {
+        if (w == warp) before = all;
+        all += of_warp[w];
+      }
+      __syncthreads();  // before the next scan's sums
     }
     if (lane > 0) before += left;
-    __syncthreads();  // before the next scan's sums
   }
 };
 
 template <class Sum>
-__global__ void __launch_bounds__(kThreads) scan_by_blocks(Lines<Sum> at) {
+__global__ void __launch_bounds__(kTeamThreads) scan_by_teams(RowTeam team, Lines<Sum> at) {
   int64_t count = at.lines.numel;
-  for (int64_t job = blockIdx.x; job < count * at.chunks; job += gridDim.x) {
+  for (int64_t job = team.first(); job < count * at.chunks; job += team.step()) {
     int64_t line = job % count, chunk = job / count, end = min((chunk + 1) * at.chunk, at.length);
     int64_t offset[2];
     at.lines.locate(line, offset);
     Sum start = at.start(line, chunk);
-    for (int64_t first = chunk * at.chunk; first < end; first += kThreads * kEach) {
-      int64_t i = first + int64_t{threadIdx.x} * kEach;
+    for (int64_t first = chunk * at.chunk; first < end; first += team.threads() * kEach) {
+      int64_t i = first + int64_t{team.lane()} * kEach;
       Sum up_to[kEach], own = 0;
       for (int e = 0; e < kEach; ++e) {
         if (i + e < end) own += at.load(offset, i + e);
         up_to[e] = own;
       }
-      BlockScan<Sum> others(own);
+      TeamScan<Sum> others(team, own);
       for (int e = 0; e < kEach; ++e) {
         if (i + e < end && at.totals == nullptr) at.store(start + others.before + up_to[e], offset, i + e);
       }
       start += others.all;
     }
-    if (at.totals != nullptr && threadIdx.x == 0) at.totals[job] = start;
+    if (at.totals != nullptr && team.lane() == 0) at.totals[job] = start;
   }
 }
 
@@ -125,10 +131,9 @@ __global__ void __launch_bounds__(kThreads) scan_by_blocks(Lines<Sum> at) {
 template <class Sum>
 void launch_lines(const Cuda& on, const Lines<Sum>& at, bool threads) {
   int64_t jobs = at.lines.numel * at.chunks;
-  if (threads)
-    gpu::launch<scan_by_threads<Sum>>({blocks_for(jobs, kThreads), kThreads}, on, at);
-  else
-    gpu::launch<scan_by_blocks<Sum>>({blocks_for(jobs, 1), kThreads}, on, at);
+  if (threads) return gpu::launch<scan_by_threads<Sum>>({blocks_for(jobs, kThreads), kThreads}, on, at);
+  RowTeam team = team_of(at.length);
+  gpu::launch<scan_by_teams<Sum>>(team.shape(jobs), on, team, at);
 }
 
 template <class Sum>

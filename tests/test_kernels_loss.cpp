@@ -156,7 +156,7 @@ TEST_P(Loss, CrossEntropyOfLabelsAndDistributions) {
           }
 }
 
-// More rows than one piece of the sum has.
+// More rows than one piece of the sum has, and than 1024 blocks of 8 warps take at once.
 TEST_P(Loss, CrossEntropyOfManyRows) {
   const int64_t rows = 16384 + 77;
   Classes of{{0.0, 1, Reduction::mean}, Array::random(dtype, {rows, 2}, 5), {}, {}, {}, true};
@@ -167,6 +167,18 @@ TEST_P(Loss, CrossEntropyOfManyRows) {
   for (int64_t r = 0; r < rows; ++r) sum += of.loss(r);
   EXPECT_EQ(total.get(0), of.total());
   expect_close(loss, {sum / of.total()}, 1e-6, "loss");
+}
+
+// A launch on CUDA has 1024 blocks at most, which then take several rows each.
+TEST(LossRows, CrossEntropyOfMoreRowsThanBlocks) {
+  const int64_t rows = 1024 + 31, cols = 513;
+  Classes of{{0, -1, Reduction::none}, Array::random(DType::f32, {rows, cols}, 5), {}, {}, {}, false};
+  for (int64_t r = 0; r < rows; ++r) of.labels.push_back(r % cols);
+  Array dloss(DType::f32, {rows});
+  for (int64_t r = 0; r < rows; ++r) dloss.set(r, 1);
+  HeapScratch scratch;
+  const Solved got(on(2, &scratch), of, DType::f32, dloss);
+  check_classes(of, got, dloss, 2.4e-7);
 }
 
 TEST_P(Loss, CrossEntropyOfInfinities) {

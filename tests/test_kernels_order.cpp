@@ -288,6 +288,17 @@ TEST(Order, EveryTypeWithTiesNanAndInfinities) {
     }
 }
 
+// A launch on CUDA has 1024 blocks at most, which then take several rows each.
+TEST(Order, FindsExtremesOfMoreRowsThanBlocks) {
+  const int64_t rows = 1024 + 31, cols = 513;
+  std::vector<uint8_t> x(static_cast<size_t>(rows * cols), 1);
+  std::vector<int64_t> most(static_cast<size_t>(rows), -1);
+  auto want = [&](int64_t r) { return r * 37 % cols; };
+  for (int64_t r = 0; r < rows; ++r) x[static_cast<size_t>(r * cols + want(r))] = 2;
+  argmax(on(2), View{x.data(), DType::u8, {rows, cols}, {cols, 1}}, flat(most));
+  for (int64_t r = 0; r < rows; ++r) ASSERT_EQ(most[static_cast<size_t>(r)], want(r)) << r;
+}
+
 TEST(Order, NoRows) {
   HeapScratch scratch;
   Array x(DType::f32, {0, 5}), values(DType::f32, {0, 5});

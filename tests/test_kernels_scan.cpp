@@ -106,6 +106,14 @@ TEST(Scan, LongLinesAddUpInChunks) {
     }
 }
 
+// A launch on CUDA has 1024 blocks of 8 warps at most, which then take several lines each.
+TEST(Scan, MoreLinesThanWarps) {
+  const Array x = Array::random(DType::f32, {8192 + 31, 33}, 6);
+  Array y(DType::f32, x.shape());
+  cumsum(on(2), x.view(), 1, false, y.view());
+  EXPECT_EQ(y.values(), running_sums(x, 1, false));
+}
+
 // 0.1 is not exact in binary; a running sum in f32 would be off by more than 1.
 TEST(Scan, LongLinesOfFloatsAddUpInDouble) {
   constexpr int64_t kLong = 40001;
