@@ -1,4 +1,5 @@
-// What the two ways of computing a convolution on the CPU share: sizes, and the cut of the weight gradient.
+// What all ways of computing a convolution share: sizes and checks; and, on the CPU, the cut of the weight
+// gradient.
 // The public functions are in kernels.h.
 #pragma once
 
@@ -26,6 +27,14 @@ struct ConvShape {
   int64_t out_picture() const { return filters * out_pixels(); }
   double operations() const { return 2.0 * static_cast<double>(out_picture()) * static_cast<double>(taps()); }
 };
+
+/// The sizes of a convolution from x to y; throws, naming `op`, what is wrong with the operands.
+ConvShape checked_conv(const Conv2d& at, const View& x, const View& w, const View& y, const char* op);
+/// Those of conv2d_backward_weight; without dw, of dy alone.
+ConvShape checked_conv_gradients(const Conv2d& at, const View& x, const View& dy, const View& dw,
+                                 const View& dbias);
+/// Throws unless x, called `name`, is undefined or of y's type, shape and layout.
+void check_like_y(const View& x, const View& y, const char* op, const char* name);
 
 inline constexpr int64_t kMostPartials = int64_t{1} << 24;  ///< values of partial sums, 64 MiB of f32
 

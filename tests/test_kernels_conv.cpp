@@ -10,6 +10,7 @@
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/onednn.h>
 #include "kernel_arrays.h"
+#include "test_device.h"
 
 namespace iskra::kernels::testing {
 namespace {
@@ -79,7 +80,11 @@ Array pictures(DType type, const Shape& shape, uint64_t seed) {
 
 class Conv : public ::testing::TestWithParam<Way> {
  protected:
-  Cpu on(int threads = 2) { return {threads, GetParam().provider, &scratch_}; }
+  auto on(int threads = 2) {
+    auto tag = testing::on(threads, &scratch_);
+    tag.provider = GetParam().provider;
+    return tag;
+  }
   double tolerance(double terms) const { return GetParam().eps() * (8 + terms); }
   static std::vector<double> zeros(const Array& like) {
     return std::vector<double>(static_cast<size_t>(like.numel()));
@@ -225,6 +230,14 @@ TEST_P(Conv, SaysWhatIsWrong) {
   }
 }
 
+#ifdef ISKRA_TEST_CUDA
+INSTANTIATE_TEST_SUITE_P(All, Conv,
+                         ::testing::Values(Way{DType::f32, Provider::native},
+                                           Way{DType::f64, Provider::native},
+                                           Way{DType::bf16, Provider::native},
+                                           Way{DType::f16, Provider::native}),
+                         way_name);
+#else
 INSTANTIATE_TEST_SUITE_P(All, Conv, all_ways(), way_name);
 
 // What our models are made of must run on oneDNN's fast code in all directions, at every ISA level.
@@ -241,6 +254,8 @@ TEST(ConvVendor, NeverUsesTheReferenceImplementation) {
       EXPECT_EQ(std::string(onednn::implementation(*program)).find("ref"), std::string::npos);
     }
 }
+
+#endif
 
 }  // namespace
 }  // namespace iskra::kernels::testing

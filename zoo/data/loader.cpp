@@ -58,6 +58,7 @@ struct Loader::Impl {
   struct Slot {
     bool ready = false;
     Batch batch;
+    std::optional<Event> arrived;  // on a CUDA device, behind the work that makes the batch
     std::exception_ptr error;
   };
 
