@@ -54,7 +54,8 @@ detail::RngSnapshot::RngSnapshot() : scoped(ambient().scope != nullptr), place(a
     calls = ambient().calls;
     return;
   }
-  const RngScope& scope = *ambient().scope;
+  RngScope& scope = *ambient().scope;
+  scope.step_on(Device::cpu());  // whatever device draws: that it advanced shows in this one
   options = scope.options_;
   steps = scope.steps_;
   calls = scope.calls_;

@@ -82,11 +82,12 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// Dense x (O,R,C) and y (O,V,C): a thread for each (o, v, c) looks through the index for its rows.
+/// Dense x (O,R,C) and y (O,V,C), index (R) of any stride: a thread for each (o, v, c) looks through the
+/// index for its rows.
 template <class S>
 __global__ void __launch_bounds__(kThreads)
-    index_add_rows(const S* x, const int64_t* index, int64_t skip, int64_t outer, int64_t rows,
-                   int64_t values, int64_t cols, S* y, float beta) {
+    index_add_rows(const S* x, const int64_t* index, int64_t stride, int64_t skip, int64_t outer,
+                   int64_t rows, int64_t values, int64_t cols, S* y, float beta) {
   using T = Computed<S>;
   int64_t n = outer * values * cols, threads = int64_t{gridDim.x} * kThreads;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n; i += threads) {
@@ -94,7 +95,7 @@ __global__ void __launch_bounds__(kThreads)
     T sum = beta != 0 ? load(y[i]) * static_cast<T>(beta) : T(0);
     if (v != skip) {
       for (int64_t r = 0; r < rows; ++r) {
-        if (index[r] == v) sum += load(x[(o * rows + r) * cols + c]);
+        if (index[r * stride] == v) sum += load(x[(o * rows + r) * cols + c]);
       }
     }
     store(sum, y[i]);
@@ -203,8 +204,8 @@ void index_add(Cuda on, View x, View index, int64_t skip, MutView y, float beta)
   check_index(index, "index_add");
   if (y.numel() == 0) return;
   with_floating(y.dtype, "index_add", [&]<class S>(S) {
-    gpu::launch<index_add_rows<S>>(shape_for(y.numel()), on, x.as<S>(), index.as<int64_t>(), skip, y.size(0),
-                                   index.numel(), y.size(1), y.size(2), y.as<S>(), beta);
+    gpu::launch<index_add_rows<S>>(shape_for(y.numel()), on, x.as<S>(), index.as<int64_t>(), index.stride[0],
+                                   skip, y.size(0), index.numel(), y.size(1), y.size(2), y.as<S>(), beta);
   });
 }
 

@@ -87,5 +87,11 @@ iskra_test(test_cuda_engine FLOORS kernels core SOURCES
   test_cuda_engine.cpp
   )
 
+iskra_test(test_app_cuda FLOORS kernels core nn zoo app SOURCES
+  test_app_cuda.cpp
+  )
+add_dependencies(test_app_cuda iskra-program)
+
 # What `./dev test sim` builds.
-add_custom_target(cuda-tests DEPENDS test_sim test_device test_kernels_cuda test_cuda_engine test_core test_nn)
+add_custom_target(cuda-tests DEPENDS test_sim test_device test_kernels_cuda test_cuda_engine test_app_cuda
+                                         test_core test_nn)

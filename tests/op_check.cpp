@@ -222,6 +222,8 @@ void expect_golden(const OpCase& row, const Outcome& outcome, DType dtype, const
     EXPECT_EQ(dx.dtype(), row.inputs[i].dtype(dtype)) << "the gradient of input " << i;
     Golden want = golden_of(row, "gradient" + std::to_string(i), dtype, factor);
     double tolerance = relative(allowed, dtype, is_half(dtype) ? dtype : worst, allowed.half_gradient);
+    // On CUDA the sum of dy * y is made of the rounded y, as FlashAttention does it; on the CPU before that.
+    if (row.op->family == "attention" && is_half(dtype) && dx.device().is_cuda()) tolerance *= 4;
     EXPECT_TRUE(near(dx, want, tolerance, floor)) << "the gradient of input " << i;
   }
 }
