@@ -73,10 +73,11 @@ endfunction()
 # THREADS: its tests run with n OpenMP threads instead of one. LABEL: the program is
 # one test of ctest, with this label. ISA: they run once more for each lower level of the
 # instruction set that this machine has, as <test>.v2 and so on (not under sanitizers, which need one run).
-# SCHEDULES: they run once more in each order of the emulator's threads, as <test>.reverse and so on (likewise).
-# CUDA: where the emulator is built, they run once more with their tensors on its device, as <test>.cuda, and, not under
-# sanitizers, with streams that put off work and threads in reverse, as <test>.lazy. WITHOUT: but for these (a filter).
-# Where only CUDA's tests are wanted, these are the only runs.
+# SCHEDULES: they run once more in each order of the emulator's threads, as NAME.reverse.1of4 and so on
+# (likewise).
+# CUDA: where the emulator is built, they run once more with their tensors on its device, as NAME.cuda.1of4 and so on, and,
+# not under sanitizers, with streams that put off work and threads in reverse, as NAME.lazy.1of4 and so on. WITHOUT: but
+# for these (a filter). Where only CUDA's tests are wanted, these are the only runs.
 function(iskra_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "ISA;SCHEDULES;CUDA" "THREADS;LABEL;WITHOUT" "FLOORS;SOURCES;LINK")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES OR NOT arg_FLOORS)
@@ -110,16 +111,12 @@ function(iskra_test name)
     endif()
   endif()
   foreach(run ${runs})
-    set(filter)
     set(scratch ${PROJECT_BINARY_DIR}/tests/scratch/${name}-${run})
     file(MAKE_DIRECTORY ${scratch})
     set(environment ${ISKRA_TEST_ENVIRONMENT} OMP_NUM_THREADS=${arg_THREADS} TMPDIR=${scratch} TEST_TMPDIR=${scratch})
     set(suffix)
     if(run MATCHES "cuda|lazy")
       list(APPEND environment ISKRA_TEST_DEVICE=cuda)
-      if(arg_WITHOUT)
-        set(filter TEST_FILTER "-${arg_WITHOUT}")
-      endif()
       if(run STREQUAL "lazy")
         list(APPEND environment ISKRA_SIM_STREAMS=lazy ISKRA_SIM_SCHEDULE=reverse)
       endif()
@@ -132,7 +129,19 @@ function(iskra_test name)
       set(suffix .${run})
     endif()
     gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_SUFFIX "${suffix}"
-                         TEST_LIST ${name}_${run} NO_PRETTY_VALUES NO_PRETTY_TYPES ${filter} WORKING_DIRECTORY ${scratch})
+                         TEST_LIST ${name}_${run} NO_PRETTY_VALUES NO_PRETTY_TYPES WORKING_DIRECTORY ${scratch})
+    # On the emulator most tests are shorter than the start of a process: a few tests of ctest for a whole program.
+    if(run MATCHES "cuda|lazy" OR run IN_LIST schedules)
+      set(shards 4)
+      foreach(shard RANGE 1 ${shards})
+        math(EXPR index "${shard} - 1")
+        set(test ${name}.${run}.${shard}of${shards})
+        add_test(NAME ${test} COMMAND ${name} --gtest_brief=1 "--gtest_filter=-${arg_WITHOUT}" WORKING_DIRECTORY ${scratch})
+        set_tests_properties(${test} PROPERTIES TIMEOUT 900 PROCESSORS ${arg_THREADS}
+                             ENVIRONMENT "${environment};GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${index}")
+      endforeach()
+      continue()
+    endif()
     if(arg_LABEL)
       add_test(NAME ${name}${suffix} COMMAND ${name} WORKING_DIRECTORY ${scratch})
       set_tests_properties(${name}${suffix} PROPERTIES TIMEOUT ${ISKRA_TEST_TIMEOUT} PROCESSORS ${arg_THREADS}
