@@ -38,6 +38,8 @@ T from_double(double x) {
     return to_bf16(x);
   else if constexpr (std::is_same_v<T, f16>)
     return to_f16(x);
+  else if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<int64_t>(x));  // wraps around
   else
     return static_cast<T>(x);
 }
