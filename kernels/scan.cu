@@ -101,7 +101,7 @@ struct TeamScan {
 };
 
 template <class Sum>
-__global__ void __launch_bounds__(kTeamThreads) scan_by_teams(RowTeam team, Lines<Sum> at) {
+__global__ void __launch_bounds__(kTeamThreads, 4) scan_by_teams(RowTeam team, Lines<Sum> at) {
   int64_t count = at.lines.numel;
   for (int64_t job = team.first(); job < count * at.chunks; job += team.step()) {
     int64_t line = job % count, chunk = job / count, end = min((chunk + 1) * at.chunk, at.length);
