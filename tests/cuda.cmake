@@ -53,6 +53,7 @@ endif()
 # The tests of kernels that are on CUDA already, by the same files as on the CPU.
 iskra_test(test_kernels_cuda FLOORS sim cuda kernels SCHEDULES SOURCES
   test_kernels_conv.cpp
+  test_kernels_conv_finish.cpp
   test_kernels_elements.cpp
   test_kernels_index.cpp
   test_kernels_matmul.cpp
