@@ -128,8 +128,6 @@ function(iskra_test name)
     if(NOT run STREQUAL "best")
       set(suffix .${run})
     endif()
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_SUFFIX "${suffix}"
-                         TEST_LIST ${name}_${run} NO_PRETTY_VALUES NO_PRETTY_TYPES WORKING_DIRECTORY ${scratch})
     # On the emulator most tests are shorter than the start of a process: a few tests of ctest for a whole program.
     if(run MATCHES "cuda|lazy" OR run IN_LIST schedules)
       set(shards 4)
@@ -148,6 +146,8 @@ function(iskra_test name)
                            LABELS ${arg_LABEL} ENVIRONMENT "${environment}")
       continue()
     endif()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_SUFFIX "${suffix}"
+                         TEST_LIST ${name}_${run} NO_PRETTY_VALUES NO_PRETTY_TYPES WORKING_DIRECTORY ${scratch})
     # gtest_discover_tests cannot pass a list; ctest reads this file right after it has listed the tests.
     file(WRITE ${scratch}.cmake "set_tests_properties(\${${name}_${run}} PROPERTIES TIMEOUT ${ISKRA_TEST_TIMEOUT} "
          "PROCESSORS ${arg_THREADS} ENVIRONMENT \"${environment}\")\n")

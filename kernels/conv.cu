@@ -200,9 +200,8 @@ void launch_tiles(const Cuda& on, const Gather& g, const S* in, const S* w, cons
   ISKRA_CHECK(tiles <= INT32_MAX, op, ": ", g.images, " pictures of ", g.out_size[0], " x ", g.out_size[1],
               " pixels are too many for one call on CUDA");
   auto launch = [&](const Cut& cut) {
-    int64_t jobs = g.groups * phases * cut.count;
-    dim3 grid(static_cast<unsigned>(tiles), 1, static_cast<unsigned>(std::min<int64_t>(jobs, 65535)));
-    gpu::launch<conv_tiles<S, T, kVector>>({grid, kThreads}, on, g, in, w, cut, to);
+    gpu::launch<conv_tiles<S, T, kVector>>({grid_of(tiles, g.groups * phases * cut.count), kThreads}, on, g,
+                                           in, w, cut, to);
   };
   int64_t k = int64_t{g.filter[0]} * g.filter[1] * g.in;
   if (phases > 1)
@@ -265,8 +264,7 @@ Gather gather_of(const ConvShape& s, bool backward, const char* op) {
     g.in_size[axis] = static_cast<int>(backward ? out_sizes[axis] : sizes[axis]);
     g.out_size[axis] = static_cast<int>(backward ? sizes[axis] : out_sizes[axis]);
     g.filter[axis] = static_cast<int>(filter[axis]);
-    // A stride beyond the padded size is as good as one just there.
-    g.stride[axis] = static_cast<int>(std::min(s.at.stride[axis], int64_t{1} << 29));
+    g.stride[axis] = static_cast<int>(s.at.stride[axis]);
     g.padding[axis] = static_cast<int>(s.at.padding[axis]);
     g.dilation[axis] = static_cast<int>(s.at.dilation[axis]);
   }

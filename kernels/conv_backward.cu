@@ -131,9 +131,8 @@ void launch_tiles(const Cuda& on, const Gather& g, const S* x, const S* dy, Resu
   int64_t tiles = tiles_of(to.m) * tiles_of(to.n), pixels = g.images * g.out_size[0] * g.out_size[1];
   ISKRA_CHECK(tiles <= INT32_MAX, op, ": ", to.m, " filters of ", to.n, " values are too many for CUDA");
   in_parts<T>(on, to, tiles * g.groups, pixels, op, [&](const Cut& cut) {
-    dim3 grid(static_cast<unsigned>(tiles), 1,
-              static_cast<unsigned>(std::min<int64_t>(g.groups * cut.count, 65535)));
-    gpu::launch<conv_weight_tiles<S, T, kVector>>({grid, kThreads}, on, g, x, dy, cut, to);
+    gpu::launch<conv_weight_tiles<S, T, kVector>>({grid_of(tiles, g.groups * cut.count), kThreads}, on, g, x,
+                                                  dy, cut, to);
   });
 }
 

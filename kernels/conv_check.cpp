@@ -1,4 +1,6 @@
 // What convolutions on both devices take: sizes, types and layouts.
+#include <algorithm>
+
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/conv.h>
 
@@ -32,7 +34,7 @@ void check_gradient(const View& d, DType type, const char* op, const char* name)
 
 ConvShape checked_conv(const Conv2d& at, const View& x, const View& w, const View& y, const char* op) {
   check_layout(x, w, y, op);
-  const ConvShape s = shape_of(at, x, w, y);
+  ConvShape s = shape_of(at, x, w, y);
   ISKRA_CHECK(at.groups >= 1 && s.channels % at.groups == 0 && s.filters % at.groups == 0, op, ": ",
               s.channels, " channels and ", s.filters, " filters do not divide into ", at.groups, " groups");
   ISKRA_CHECK(w.size(1) == s.group_channels(), op, ": x has ", s.channels, " channels in ", at.groups,
@@ -48,6 +50,9 @@ ConvShape checked_conv(const Conv2d& at, const View& x, const View& w, const Vie
     const int64_t expected = reach < 0 ? 0 : reach / at.stride[axis] + 1;
     ISKRA_CHECK(y.size(2 + axis) == expected, op, ": x ", x.shape, " and w ", w.shape, " cannot give y ",
                 y.shape, "; expected size ", expected, " along axis ", 2 + axis);
+    // Beyond the padded picture no stride reaches further; libraries of others take only moderate ones.
+    s.at.stride[axis] =
+        std::min(at.stride[axis], std::max<int64_t>(1, x.size(2 + axis) + 2 * at.padding[axis]));
   }
   return s;
 }

@@ -23,7 +23,7 @@ DEV int source(const Gather& g, int axis, const Divider& by_stride, int at, int 
 }
 
 template <class S, class T>
-__global__ void __launch_bounds__(kThreads) conv_channels(Gather g, const S* in, const S* w, Results to) {
+__global__ void __launch_bounds__(kThreads, 3) conv_channels(Gather g, const S* in, const S* w, Results to) {
   int64_t channels = g.out_channels(), pixels = to.m;
   Divider by_stride[2] = {Divider(g.stride[0]), Divider(g.stride[1])}, by_group(g.out);
   Divider by_width(g.out_size[1]), by_picture(int64_t{g.out_size[0]} * g.out_size[1]);
@@ -95,7 +95,7 @@ DEV void add_pixels(const Gather& g, const S* x, const S* dy, int64_t k, const W
 }
 
 template <class S, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 3)
     conv_weight_sums(Gather g, const S* x, const S* dy, Cut cut, Results to) {
   SHARED(sums_of, T[kTaps][kLanes][kFilters]);
   int64_t across = (to.m + kFilters - 1) / kFilters;

@@ -245,4 +245,10 @@ DEV void store_tile(const T (&total)[kEach][kEach], int64_t row, int64_t col, in
 
 inline int64_t tiles_of(int64_t n) { return (n + kTile - 1) / kTile; }
 
+/// A grid of `tiles` blocks for each of `jobs` products; blocks take more than one where there are very many.
+inline dim3 grid_of(int64_t tiles, int64_t jobs) {
+  constexpr int64_t kMost = 1024;
+  return dim3(static_cast<unsigned>(tiles), 1, static_cast<unsigned>(std::min(jobs, kMost)));
+}
+
 }  // namespace iskra::kernels::simt

@@ -111,9 +111,8 @@ void matmul(Cuda on, View a, View b, const Epilogue& then, MutView c, float beta
   with_floating(a.dtype, "matmul", [&]<class S>(S) {
     using T = Computed<S>;
     in_parts<T>(on, to, tiles * to.batch.items, p.one.k, "matmul", [&](const Cut& cut) {
-      dim3 grid(static_cast<unsigned>(tiles), 1,
-                static_cast<unsigned>(std::min<int64_t>(to.batch.items * cut.count, 65535)));
-      gpu::launch<gemm_simt<S, T>>({grid, kThreads}, on, p.one, a.as<S>(), b.as<S>(), cut, to);
+      gpu::launch<gemm_simt<S, T>>({grid_of(tiles, to.batch.items * cut.count), kThreads}, on, p.one,
+                                   a.as<S>(), b.as<S>(), cut, to);
     });
   });
 }
