@@ -178,9 +178,10 @@ void launch_tiles(const Cuda& on, const Source<Pair>& from, int64_t keep, Pair* 
                                 on, at);
 }
 
-/// Sorts rows longer than a tile. Either buffer has room for all pairs; the source may be the first of them.
+/// Sorts rows as pairs, and returns in which buffer they are. Either has room for all pairs, unless rows are
+/// no longer than a tile: then the second is not used. The source may be the first.
 template <class Pair>
-void sort_long_rows(const Cuda& on, const Source<Pair>& source, Pair* from, Pair* to, const Sorted& end) {
+Pair* sort_as_pairs(const Cuda& on, const Source<Pair>& source, Pair* from, Pair* to) {
   int64_t rows = source.rows, length = source.length;
   launch_tiles(on, source, kTile, from, {});
   unsigned blocks = blocks_for(rows * ((length + kTile - 1) / kTile), 1);
@@ -188,6 +189,14 @@ void sort_long_rows(const Cuda& on, const Source<Pair>& source, Pair* from, Pair
     gpu::launch<merge_runs<Pair>>({blocks, kThreads}, on, from, to, rows, length, run);
     std::swap(from, to);
   }
+  return from;
+}
+
+/// Sorts rows longer than a tile to the end.
+template <class Pair>
+void sort_long_rows(const Cuda& on, const Source<Pair>& source, Pair* from, Pair* to, const Sorted& end) {
+  int64_t rows = source.rows, length = source.length;
+  from = sort_as_pairs(on, source, from, to);
   gpu::launch<write_sorted<Pair>>({blocks_for(rows * end.keep, kThreads), kThreads}, on, from, rows, length,
                                   end);
 }
@@ -265,6 +274,12 @@ void sort_places(const Cuda& on, WidePair* pairs, int64_t n, int64_t* places) {
   Sorted end{nullptr, 8, n, n, nullptr, places};
   if (n <= kTile) return launch_tiles<WidePair>(on, source, n, nullptr, end);
   sort_long_rows(on, source, pairs, scratch_of(on, "permutation").of<WidePair>(n), end);
+}
+
+const NarrowPair* sort_pairs(const Cuda& on, NarrowPair* pairs, int64_t n, const char* op) {
+  if (n == 0) return pairs;
+  NarrowPair* spare = n > kTile ? scratch_of(on, op).of<NarrowPair>(n) : nullptr;
+  return sort_as_pairs<NarrowPair>(on, {nullptr, DType::i64, false, pairs, 1, n}, pairs, spare);
 }
 
 }  // namespace iskra::kernels

@@ -56,5 +56,8 @@ NarrowPair* sort_long(const Cpu& on, NarrowPair* pairs, NarrowPair* spare, int64
 WidePair* sort_long(const Cpu& on, WidePair* pairs, WidePair* spare, int64_t n, int key_bits);
 /// Sorts pairs[0, n) on CUDA and writes their places in that order; `pairs` is used up.
 void sort_places(const Cuda& on, WidePair* pairs, int64_t n, int64_t* places);
+/// Sorts pairs[0, n) on CUDA; they may be any numbers. Returns where the result is: `pairs`, which are used
+/// up, or scratch memory.
+const NarrowPair* sort_pairs(const Cuda& on, NarrowPair* pairs, int64_t n, const char* op);
 
 }  // namespace iskra::kernels

@@ -1,6 +1,9 @@
 // What the table of op cases does not show of indexing: threads, fixed orders of addition, bad indices.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -64,9 +67,218 @@ TEST(Index, LastOfEqualIndicesWins) {
   std::vector<int32_t> x(5000), y(1, -1);
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int32_t>(i);
   std::vector<int64_t> ids(x.size(), 0);
-  scatter(on(3), View{x.data(), DType::i32, {5000}, {1}}, View{ids.data(), DType::i64, {5000}, {1}}, 0,
-          MutView{y.data(), DType::i32, {1}, {1}});
+  HeapScratch scratch;
+  scatter(on(3, &scratch), View{x.data(), DType::i32, {5000}, {1}}, View{ids.data(), DType::i64, {5000}, {1}},
+          0, MutView{y.data(), DType::i32, {1}, {1}});
   EXPECT_EQ(y[0], 4999);
+}
+
+/// Values that sums have to round, so that their order shows: thirds of very different sizes.
+Array rounded(DType dtype, const Shape& shape, const Shape& stride, uint64_t seed) {
+  Array x = Array::random(dtype, shape, stride, seed);
+  for (int64_t i = 0; i < x.numel(); ++i) x.set(i, x.get(i) / (i % 5 == 0 ? 0.03 : 3));
+  return x;
+}
+
+/// One sum after the other in the type that kernels compute in, and in double.
+struct Sums {
+  explicit Sums(const Array& start) : exact(start.values()), wide(start.dtype() == DType::f64) {
+    for (double v : exact) f32.push_back(static_cast<float>(v));
+    f64 = exact;
+  }
+  void add(int64_t to, double x) {
+    auto at = static_cast<size_t>(to);
+    f32[at] += static_cast<float>(x);
+    f64[at] += x;
+    exact[at] += x;
+  }
+  /// The same bits as in this order, and near to the sums in double.
+  void expect(const Array& got, const Array& start, const std::string& what) const {
+    Array want = start;
+    for (int64_t i = 0; i < want.numel(); ++i) {
+      auto at = static_cast<size_t>(i);
+      want.set(i, wide ? f64[at] : static_cast<double>(f32[at]));
+    }
+    expect_same_bits(got, want, what);
+    expect_close(got, exact, wide ? 1e-10 : 2e-2, what);
+  }
+  std::vector<double> exact, f64;
+  std::vector<float> f32;
+  bool wide;
+};
+
+constexpr DType kFloats[] = {DType::f32, DType::f64, DType::bf16, DType::f16};
+
+struct RowsCase {
+  int64_t outer, rows, values, cols, stride, skip;
+  float beta;
+};
+
+void expect_rows_added(DType dtype, const RowsCase& of, const std::vector<int64_t>& ids) {
+  std::string what = std::string(name_of(dtype)) + " R=" + std::to_string(of.rows) +
+                     " V=" + std::to_string(of.values) + " C=" + std::to_string(of.cols) +
+                     " stride=" + std::to_string(of.stride) + " beta=" + std::to_string(of.beta);
+  const Shape in{of.outer, of.rows, of.cols}, out{of.outer, of.values, of.cols};
+  Array x = rounded(dtype, in, contiguous_strides(in), 31),
+        y = rounded(dtype, out, contiguous_strides(out), 32);
+  Array start = y;
+  for (int64_t i = 0; i < start.numel() && of.beta == 0; ++i) start.set(i, 0);
+  Sums sums(start);
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    int64_t v = ids[static_cast<size_t>(i / of.cols % of.rows * of.stride)];
+    if (v < 0 || v >= of.values || v == of.skip) continue;
+    sums.add((i / of.cols / of.rows * of.values + v) * of.cols + i % of.cols, x.get(i));
+  }
+  HeapScratch scratch;
+  index_add(on(2, &scratch), x.view(), View{ids.data(), DType::i64, {of.rows}, {of.stride}}, of.skip,
+            y.view(), of.beta);
+  sums.expect(y, start, what);
+}
+
+// Few indices and many, that meet often or seldom.
+TEST(Index, RowsMeetInOrderWhateverTheirNumber) {
+  for (DType dtype : kFloats)
+    for (int64_t rows : {1, 40, 257, 3001})
+      for (int64_t values : {7, 5000})
+        for (int64_t cols : {1, 3, 64}) {
+          const std::vector<int64_t> ids = indices(rows * 3, values, 30);
+          const bool large = rows * values * cols > 1000000;
+          expect_rows_added(dtype, {1, rows, values, cols, 1, ids[0], 0}, ids);
+          expect_rows_added(dtype, {large ? 1 : 3, rows, values, cols, 3, -1, 1}, ids);
+        }
+}
+
+// All in one place, none anywhere, no rows, and one index for all rows.
+TEST(Index, RowsOfOneValue) {
+  for (int64_t rows : {0, 100, 4099}) {
+    std::vector<int64_t> ids(static_cast<size_t>(rows + 1), 2);
+    for (float beta : {0.0F, 1.0F}) {
+      expect_rows_added(DType::f32, {2, rows, 3, 5, 1, -1, beta}, ids);
+      expect_rows_added(DType::bf16, {2, rows, 3, 5, 1, 2, beta}, ids);
+      expect_rows_added(DType::f16, {1, rows, 3, 9, 0, 1, beta}, ids);
+    }
+  }
+}
+
+#ifdef ISKRA_TEST_CUDA
+
+// A kernel cannot throw: what is out of range is passed over.
+TEST(Index, RowsOutOfRangeAddNothing) {
+  for (int64_t rows : {60, 3000}) {
+    std::vector<int64_t> ids = indices(rows, 9, 33);
+    const int64_t bad[] = {-1, 9, 10, INT64_MAX, INT64_MIN, int64_t{1} << 32, -(int64_t{1} << 33)};
+    for (size_t i = 0; i < ids.size(); i += 4) ids[i] = bad[i / 4 % 7];
+    expect_rows_added(DType::f32, {2, rows, 9, 10, 1, -1, 0}, ids);
+    expect_rows_added(DType::f32, {2, rows, 9, 10, 1, 9, 1}, ids);
+    Array x = Array::random(DType::f32, {rows}, 1), y(DType::f32, {9}), z(DType::f32, {9});
+    std::vector<double> last(9, 0), sum(9, 0);
+    for (int64_t i = 0; i < 9; ++i) y.set(i, 0), z.set(i, 0);
+    for (int64_t i = 0; i < rows; ++i) {
+      auto v = static_cast<size_t>(ids[static_cast<size_t>(i)]);
+      if (v >= 9) continue;
+      last[v] = x.get(i);
+      sum[v] += x.get(i);
+    }
+    HeapScratch scratch;
+    const View index{ids.data(), DType::i64, {rows}, {1}};
+    scatter(on(1, &scratch), x.view(), index, 0, y.view());
+    scatter_add(on(1, &scratch), x.view(), index, 0, z.view());
+    EXPECT_EQ(y.values(), last);
+    EXPECT_EQ(z.values(), sum);
+  }
+}
+
+#endif
+
+/// Long lines along either axis of a matrix, as its rows or its columns in memory.
+struct LinesCase {
+  int64_t lines, length, size;
+  int axis;
+  Shape of(int64_t along) const { return axis == 0 ? Shape{along, lines} : Shape{lines, along}; }
+  Shape strides(int64_t along, int64_t gap) const {
+    return axis == 0 ? Shape{lines + gap, 1} : Shape{along + gap, 1};
+  }
+  /// Where element i of (.., length, ..) goes among those of (.., size, ..).
+  int64_t target(int64_t i, int64_t to) const {
+    return axis == 0 ? to * lines + i % lines : i / length * size + to;
+  }
+};
+const LinesCase kLines[] = {
+    {1, 5000, 3, 0}, {1, 2500, 700, 1}, {3, 700, 41, 0}, {3, 257, 90, 1}, {70, 60, 9, 0}};
+
+TEST(Index, LinesAddUpInOrder) {
+  for (DType dtype : kFloats)
+    for (const LinesCase& of : kLines) {
+      const Shape shape = of.of(of.length);
+      const std::vector<int64_t> ids = indices(shape.numel(), of.size, 34);
+      Array x = rounded(dtype, shape, of.strides(of.length, 2), 35),
+            y = rounded(dtype, of.of(of.size), of.strides(of.size, 1), 36), start = y;
+      Sums sums(start);
+      for (int64_t i = 0; i < x.numel(); ++i) sums.add(of.target(i, ids[static_cast<size_t>(i)]), x.get(i));
+      HeapScratch scratch;
+      scatter_add(on(2, &scratch), x.view(), View{ids.data(), DType::i64, shape, contiguous_strides(shape)},
+                  of.axis, y.view());
+      sums.expect(y, start, std::string(name_of(dtype)) + " " + std::to_string(of.length));
+    }
+}
+
+template <class E, class Wrapped>
+void expect_integers_scattered(DType dtype) {
+  for (const LinesCase& of : kLines) {
+    SCOPED_TRACE(std::string(name_of(dtype)) + " " + std::to_string(of.length));
+    const Shape shape = of.of(of.length), out = of.of(of.size);
+    const std::vector<int64_t> ids = indices(shape.numel(), of.size, 37);
+    std::vector<E> x(ids.size()), put(static_cast<size_t>(out.numel()), E{5});
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<E>((i + 1) * 0x9E3779B97F4A7C15U);
+    std::vector<E> sum = put, last = put, total = put;
+    for (size_t i = 0; i < x.size(); ++i) {
+      auto to = static_cast<size_t>(of.target(static_cast<int64_t>(i), ids[i]));
+      last[to] = x[i];
+      total[to] =
+          static_cast<E>(static_cast<Wrapped>(static_cast<Wrapped>(total[to]) + static_cast<Wrapped>(x[i])));
+    }
+    HeapScratch scratch;
+    const View from{x.data(), dtype, shape, contiguous_strides(shape)},
+        index{ids.data(), DType::i64, shape, contiguous_strides(shape)};
+    scatter(on(2, &scratch), from, index, of.axis, MutView{put.data(), dtype, out, contiguous_strides(out)});
+    scatter_add(on(2, &scratch), from, index, of.axis,
+                MutView{sum.data(), dtype, out, contiguous_strides(out)});
+    EXPECT_EQ(put, last);
+    EXPECT_EQ(sum, total);
+  }
+}
+
+// Sums wrap around.
+TEST(Index, LinesOfIntegers) {
+  expect_integers_scattered<int64_t, uint64_t>(DType::i64);
+  expect_integers_scattered<int32_t, uint32_t>(DType::i32);
+  expect_integers_scattered<uint8_t, uint8_t>(DType::u8);
+}
+
+// Whole rows, of whole pieces of 16 bytes or not, from aligned memory or not, in rows apart or not.
+TEST(Index, GathersRows) {
+  const int64_t size = 17, rows = 45;
+  const std::vector<int64_t> ids = indices(rows, size, 38);
+  for (int64_t cols : {1, 16, 24, 33})
+    for (int64_t gap : {0, 8, 16, 3})
+      for (int64_t shift : {0, 1})
+        for (DType dtype : {DType::f32, DType::bf16, DType::f64, DType::u8}) {
+          const auto bytes = static_cast<int64_t>(size_of(dtype)), step = cols + gap;
+          alignas(16) static unsigned char table[2 * (17 * 49 + 1) * 8], y[2 * (45 * 49 + 1) * 8];
+          for (size_t i = 0; i < sizeof table; ++i) table[i] = static_cast<unsigned char>(i * 131 >> 3);
+          std::fill(std::begin(y), std::end(y), static_cast<unsigned char>(0xEE));
+          gather(on(2), View{table + shift * bytes, dtype, {2, size, cols}, {size * step, step, 1}},
+                 View{ids.data(), DType::i64, {2, rows, cols}, {0, 1, 0}}, 1,
+                 MutView{y + shift * bytes, dtype, {2, rows, cols}, {rows * step, step, 1}});
+          for (int64_t i = 0; i < 2 * rows * step; ++i) {
+            const int64_t row = i / step, from = row / rows * size + ids[static_cast<size_t>(row % rows)];
+            for (int64_t b = 0; b < bytes; ++b) {
+              const int want = i % step < cols ? table[(shift + from * step + i % step) * bytes + b] : 0xEE;
+              ASSERT_EQ(y[(shift + i) * bytes + b], want)
+                  << name_of(dtype) << " " << cols << " " << gap << " " << shift << " at " << i;
+            }
+          }
+        }
 }
 
 TEST(Index, GathersLargeTablesAlongEveryAxis) {
