@@ -74,8 +74,8 @@ endfunction()
 # one test of ctest, with this label. ISA: they run once more for each lower level of the
 # instruction set that this machine has, as <test>.v2 and so on (not under sanitizers, which need one run).
 # SCHEDULES: they run once more in each order of the emulator's threads, as <test>.reverse and so on (likewise).
-# CUDA: where the emulator is built, they run once more with their tensors on its device, as <test>.cuda, and, not under
-# sanitizers, with streams that put off work and threads in reverse, as <test>.lazy. WITHOUT: but for these (a filter).
+# CUDA: where CUDA kernels are built, they run once more with their tensors on that device, as <test>.cuda, and, on the
+# emulator but not under sanitizers, with streams that put off work and threads in reverse, as <test>.lazy. WITHOUT: but for these (a filter).
 # Where only CUDA's tests are wanted, these are the only runs.
 function(iskra_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "ISA;SCHEDULES;CUDA" "THREADS;LABEL;WITHOUT" "FLOORS;SOURCES;LINK")
@@ -97,15 +97,15 @@ function(iskra_test name)
     list(APPEND runs ${levels})
   endif()
   set(schedules reverse deep random)
-  if(arg_SCHEDULES AND NOT ISKRA_SANITIZE)
+  if(arg_SCHEDULES AND ISKRA_SIM AND NOT ISKRA_SANITIZE)
     list(APPEND runs ${schedules})
   endif()
   if(arg_CUDA AND ISKRA_TEST_PARTS STREQUAL "cuda")
     set(runs)
   endif()
-  if(arg_CUDA AND ISKRA_SIM)
+  if(arg_CUDA AND (ISKRA_SIM OR ISKRA_CUDA))
     list(APPEND runs cuda)
-    if(NOT ISKRA_SANITIZE)
+    if(ISKRA_SIM AND NOT ISKRA_SANITIZE)
       list(APPEND runs lazy)
     endif()
   endif()
