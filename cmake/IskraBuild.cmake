@@ -34,11 +34,12 @@ endif()
 add_library(iskra-flags INTERFACE)
 target_include_directories(iskra-flags INTERFACE ${ISKRA_INCLUDE})
 # A `simd` loop that clang leaves alone in an unoptimised build is no error.
-target_compile_options(iskra-flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow
-                       $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>
-                       $<$<BOOL:${ISKRA_WERROR}>:-Werror>
-                       -fmacro-prefix-map=${ISKRA_INCLUDE}/=
-                       -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=iskra/)
+set(flags -Wall -Wextra -Wpedantic -Wshadow
+    $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>
+    $<$<BOOL:${ISKRA_WERROR}>:-Werror>
+    -fmacro-prefix-map=${ISKRA_INCLUDE}/=
+    -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=iskra/)
+target_compile_options(iskra-flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
 if(ISKRA_SANITIZE)
   target_compile_options(iskra-flags INTERFACE -fsanitize=${ISKRA_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(iskra-flags INTERFACE -fsanitize=${ISKRA_SANITIZE})
@@ -115,7 +116,8 @@ function(iskra_library)
   target_include_directories(iskra PUBLIC $<BUILD_INTERFACE:${ISKRA_INCLUDE}>
                              $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   # Private: users link them with us, but see neither their headers nor their flags.
-  target_link_libraries(iskra PRIVATE OpenMP::OpenMP_CXX DNNL::dnnl ZLIB::ZLIB PNG::PNG Threads::Threads)
+  target_link_libraries(iskra PRIVATE OpenMP::OpenMP_CXX DNNL::dnnl ZLIB::ZLIB PNG::PNG Threads::Threads
+                                      ${ISKRA_CUDA_LIBRARIES})
   if(ISKRA_SANITIZE)
     target_link_options(iskra PUBLIC -fsanitize=${ISKRA_SANITIZE})
   endif()

@@ -75,8 +75,8 @@ endfunction()
 # instruction set that this machine has, as <test>.v2 and so on (not under sanitizers, which need one run).
 # SCHEDULES: they run once more in each order of the emulator's threads, as NAME.reverse.1of4 and so on
 # (likewise).
-# CUDA: where the emulator is built, they run once more with their tensors on its device, as NAME.cuda.1of4 and so on, and,
-# not under sanitizers, with streams that put off work and threads in reverse, as NAME.lazy.1of4 and so on. WITHOUT: but
+# CUDA: where CUDA kernels are built, they run once more with their tensors on that device, as NAME.cuda.1of4 and so on, and,
+# on the emulator but not under sanitizers, with streams that put off work and threads in reverse, as NAME.lazy.1of4 and so on. WITHOUT: but
 # for these (a filter). Where only CUDA's tests are wanted, these are the only runs.
 function(iskra_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "ISA;SCHEDULES;CUDA" "THREADS;LABEL;WITHOUT" "FLOORS;SOURCES;LINK")
@@ -98,15 +98,15 @@ function(iskra_test name)
     list(APPEND runs ${levels})
   endif()
   set(schedules reverse deep random)
-  if(arg_SCHEDULES AND NOT ISKRA_SANITIZE)
+  if(arg_SCHEDULES AND ISKRA_SIM AND NOT ISKRA_SANITIZE)
     list(APPEND runs ${schedules})
   endif()
   if(arg_CUDA AND ISKRA_TEST_PARTS STREQUAL "cuda")
     set(runs)
   endif()
-  if(arg_CUDA AND ISKRA_SIM)
+  if(arg_CUDA AND (ISKRA_SIM OR ISKRA_CUDA))
     list(APPEND runs cuda)
-    if(NOT ISKRA_SANITIZE)
+    if(ISKRA_SIM AND NOT ISKRA_SANITIZE)
       list(APPEND runs lazy)
     endif()
   endif()
@@ -129,7 +129,7 @@ function(iskra_test name)
       set(suffix .${run})
     endif()
     # On the emulator most tests are shorter than the start of a process: a few tests of ctest for a whole program.
-    if(run MATCHES "cuda|lazy" OR run IN_LIST schedules)
+    if(arg_SCHEDULES OR run MATCHES "cuda|lazy")
       set(shards 4)
       foreach(shard RANGE 1 ${shards})
         math(EXPR index "${shard} - 1")

@@ -40,6 +40,7 @@ __global__ void __launch_bounds__(kPointwiseThreads)
     Vector vb = b != nullptr ? reinterpret_cast<const Vector*>(b)[v] : zero;
     Vector vd = d != nullptr ? reinterpret_cast<const Vector*>(d)[v] : zero;
     Vector y;
+#pragma unroll
     for (int i = 0; i < kEach; ++i) {
       store(Form::template apply<T>(op, load(va.element[i]), load(vb.element[i]), load(vd.element[i]), p),
             y.element[i]);

@@ -37,10 +37,13 @@ class Dev(unittest.TestCase):
         self.wrong("there is no command 'tset'; did you mean 'test'?", "tset")
         self.wrong("there is no command 'lnit'; did you mean 'lint'?", "lnit")
         self.wrong("there is no command 'xyzzy'", "xyzzy")
-        self.wrong("there is no preset 'assan'; did you mean 'asan'?; there are cpu sim asan tsan", "build", "assan")
+        self.wrong("there is no preset 'assan'; did you mean 'asan'?; there are cpu sim asan tsan cuda", "build", "assan")
         self.wrong("lint takes no arguments", "lint", "kernels")
         self.wrong("format takes no arguments", "format", "kernels")
         self.wrong("build takes one preset, not 'cpu asan'", "build", "cpu", "asan")
+        self.wrong("build cuda takes --arch A and --update, not '--archs'", "build", "cuda", "--archs", "90a")
+        self.wrong("--arch takes an architecture such as 90a, not ''", "build", "cuda", "--arch")
+        self.wrong("--arch takes an architecture such as 90a, not 'sm_90a'", "build", "cuda", "--arch", "sm_90a")
         self.wrong("test takes a preset and a filter, not 'A B'", "test", "cpu", "A", "B")
 
     def test_peers_need_pytorch(self):
