@@ -10,6 +10,7 @@
 #include <iskra/kernels/gpu.h>
 #include <iskra/kernels/gpu_types.h>
 #include <iskra/kernels/kernels.h>
+#include <iskra/kernels/matmul_paths.h>
 #include <iskra/kernels/pointwise_ops.h>
 #include <iskra/kernels/product_batch.h>
 #include <iskra/kernels/widen.h>
@@ -173,9 +174,7 @@ unsigned tiles(int64_t n) { return static_cast<unsigned>((n + kTile - 1) / kTile
 
 }  // namespace
 
-void matmul(Cuda on, View a, View b, const Epilogue& epilogue, MutView c, float beta) {
-  check_matmul(a, b, epilogue, c, beta);
-  if (c.numel() == 0) return;
+void native::matmul_simt(Cuda on, View a, View b, const Epilogue& epilogue, MutView c, float beta) {
   ProductBatch p = product_batch(a, b, c);
   Batch batch{};
   batch.items = p.items();

@@ -61,6 +61,7 @@ iskra_test(test_kernels_cuda FLOORS kernels SCHEDULES SOURCES
   test_kernels_attention_rules.cpp
   test_kernels_channel_norm.cpp
   test_kernels_elements.cpp
+  test_kernels_gemm.cpp
   test_kernels_index.cpp
   test_kernels_interpolate.cpp
   test_kernels_loss.cpp
