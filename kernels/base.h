@@ -157,6 +157,7 @@ struct Cuda {
   void* stream = nullptr;  ///< cudaStream_t
   Provider provider = Provider::native;
   Scratch* scratch = nullptr;
+  bool tf32 = false;  ///< products of f32 may round their operands to tf32, 11 bits of precision
 };
 
 }  // namespace kernels

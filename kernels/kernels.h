@@ -241,7 +241,8 @@ struct Epilogue {
 // to c's with stride 0; a and b need unit stride in one of their two last axes (transposes cost nothing), c
 // in its last. All of one floating type; c may be f32 where a and b are f16 or bf16. beta 1 goes with a bias
 // only. A row of c has the same bits however many rows a has.
-// On the CPU f32 products and convolutions take subnormal numbers for zero.
+// On the CPU f32 products and convolutions take subnormal numbers for zero. On CUDA f32 is exact to f32
+// unless the tag allows tf32.
 void matmul(Cpu on, View a, View b, const Epilogue& then, MutView c, float beta);
 void matmul(Cuda on, View a, View b, const Epilogue& then, MutView c, float beta);
 

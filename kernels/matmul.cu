@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <iskra/kernels/gpu_types.h>
+#include <iskra/kernels/matmul_paths.h>
 #include <iskra/kernels/product_batch.h>
 #include <iskra/kernels/widen.h>
 #include <iskra/kernels/gemm.cuh>
@@ -93,9 +94,7 @@ Batch batch_of(const ProductBatch& p) {
 
 }  // namespace
 
-void matmul(Cuda on, View a, View b, const Epilogue& then, MutView c, float beta) {
-  check_matmul(a, b, then, c, beta);
-  if (c.numel() == 0) return;
+void native::matmul_simt(Cuda on, View a, View b, const Epilogue& then, MutView c, float beta) {
   ProductBatch p = product_batch(a, b, c);
   Results to;
   to.batch = batch_of(p);

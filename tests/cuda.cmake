@@ -17,6 +17,7 @@ iskra_test(test_kernels_cuda FLOORS kernels SCHEDULES SOURCES
   test_kernels_conv.cpp
   test_kernels_conv_finish.cpp
   test_kernels_elements.cpp
+  test_kernels_gemm.cpp
   test_kernels_index.cpp
   test_kernels_interpolate.cpp
   test_kernels_loss.cpp
