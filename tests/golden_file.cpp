@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "source_folder.h"
+
 namespace iskra::testing {
 
 namespace {
@@ -41,7 +43,7 @@ Tensor Golden::tensor(DType type) const {
 }
 
 GoldenFile GoldenFile::read(const std::string& name) {
-  std::ifstream in(std::string(ISKRA_SOURCE_DIR) + "/tests/golden/" + name, std::ios::binary);
+  std::ifstream in(source_folder() / "tests" / "golden" / name, std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(in)), {});
   ISKRA_CHECK(bytes.size() > 8, "golden file ", name, ": missing or empty");
   uint64_t header_size = 0;

@@ -17,10 +17,10 @@ def dev(*arguments, cwd=None, env=None):
 class Dev(unittest.TestCase):
     def test_help_from_any_folder(self):
         with tempfile.TemporaryDirectory() as folder:
-            for arguments in (["--help"], ["-h"], ["help"], ["test", "--help"], ["lint", "-h"]):
+            for arguments in (["--help"], ["-h"], ["help"], ["test", "--help"], ["lint", "-h"], ["gpu", "--help"]):
                 done = dev(*arguments, cwd=folder)
                 self.assertEqual((done.returncode, done.stderr), (0, ""), arguments)
-                for command in ("demo", "test", "build", "bench", "format", "lint"):
+                for command in ("demo", "test", "build", "bench", "gpu", "format", "lint"):
                     self.assertRegex(done.stdout, rf"(?m)^  {command}\b")
 
     def test_no_command(self):
@@ -44,6 +44,9 @@ class Dev(unittest.TestCase):
         self.wrong("build cuda takes --arch A and --update, not '--archs'", "build", "cuda", "--archs", "90a")
         self.wrong("--arch takes an architecture such as 90a, not ''", "build", "cuda", "--arch")
         self.wrong("--arch takes an architecture such as 90a, not 'sm_90a'", "build", "cuda", "--arch", "sm_90a")
+        self.wrong("gpu takes pack, run or report, not 'go'", "gpu", "go")
+        self.wrong("gpu takes pack, run or report, not ''", "gpu")
+        self.wrong("gpu pack takes no arguments", "gpu", "pack", "all")
         self.wrong("test takes a preset and a filter, not 'A B'", "test", "cpu", "A", "B")
 
     def test_peers_need_pytorch(self):

@@ -9,6 +9,8 @@
 
 #include <iskra/core/ops.h>
 
+#include "source_folder.h"
+
 namespace iskra::testing {
 
 namespace {
@@ -21,7 +23,7 @@ std::string file_text(const std::filesystem::path& path) {
   return text.str();
 }
 
-std::filesystem::path core() { return std::filesystem::path(ISKRA_SOURCE_DIR) / "core"; }
+std::filesystem::path core() { return source_folder() / "core"; }
 
 /// All headers core/ops*.h, one after the other.
 std::string op_headers() {
