@@ -1,6 +1,7 @@
 """bench/gpu_run.py tells what fails, dies, hangs or breaks the device, and gpu_report.py prints it; on planted programs."""
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
+import gpu_pack  # noqa: E402
 import gpu_report  # noqa: E402
 import gpu_run  # noqa: E402
 
@@ -138,6 +140,22 @@ class Gpu(unittest.TestCase):
         for line in ("test_core       1        0       1", "A.b: failed, alone: failed: x.cpp:7: Failure",
                      "vit_mini fp32     20         1.05000", "vgg16"):
             self.assertIn(line, text.getvalue())
+
+    def test_first_pictures(self):
+        whole, part = self.root / "whole.gz", self.root / "part.gz"
+        pictures = bytes(range(24))
+        whole.write_bytes(gzip.compress(bytes([0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 3]) + pictures))
+        gpu_pack.first_pictures(whole, part, 3)
+        self.assertEqual(gzip.decompress(part.read_bytes()),
+                         bytes([0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 3]) + pictures[:18])
+        gpu_pack.first_pictures(whole, part, 5)
+        self.assertEqual(gzip.decompress(part.read_bytes()), gzip.decompress(whole.read_bytes()))
+
+    def test_libraries_to_bring_along(self):
+        found = gpu_pack.libraries([Path("/bin/bash")])
+        self.assertEqual([name for name in found if name.startswith(("libc.so", "ld-linux", "linux-vdso"))], [])
+        self.assertTrue(any(name.startswith("libtinfo") for name in found), found)
+        self.assertTrue(all(path.is_file() for path in found.values()))
 
     def test_without_a_driver_one_line(self):
         if gpu_run.missing_device() is None:
