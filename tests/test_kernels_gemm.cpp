@@ -125,7 +125,7 @@ TEST_P(GemmOfPath, SizesAndLayouts) {
 TEST_P(GemmOfPath, ManyTiles) {
   for (const Size& s : {Size{264, 136, 72}, Size{1160, 264, 8}})
     for (int layout = 0; layout < 4; ++layout) {
-      if (s.m > 1000 && (layout == 1 || layout == 2)) continue;
+      if (s.m > 1000 && layout != 3) continue;
       Array a = Array::random(type(), {s.m, s.k}, lying(s.m, s.k, (layout & 1) != 0, 0), 1);
       Array b = Array::random(type(), {s.k, s.n}, lying(s.k, s.n, (layout & 2) != 0, 0), 2);
       compare(a, b, Array(type(), {s.m, s.n}), text("m ", s.m, " layout ", layout));
@@ -211,7 +211,7 @@ void check_epilogue(const Array& a, const Array& b, const Array& bias, const Arr
 }
 
 TEST_P(GemmOfPath, Epilogues) {
-  const int64_t m = 66, n = 72, k = 72;
+  const int64_t m = 66, n = 72, k = 24;
   Array a = Array::random(type(), {m, k}, 1), b = Array::random(type(), {k, n}, {1, k}, 2);
   const Array none(type(), {0});
   int round = 0;
