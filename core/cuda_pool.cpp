@@ -134,6 +134,7 @@ class CudaPool final : public Pool {
   using FreePieces = std::set<Piece*, BySize>;
 
   Piece* find(const Lane& lane, size_t size) {
+    if (!kCaching && lane.set == 0) return nullptr;
     auto& pieces = free_[lane];
     Piece wanted{nullptr, size, lane};
     auto found = pieces.lower_bound(&wanted);
@@ -219,7 +220,7 @@ class CudaPool final : public Pool {
 
   void give_back(Piece& piece) {
     piece.used = false;
-    if (!kCaching && piece.lane.set == 0) {
+    if (!kCaching && piece.lane.set == 0 && piece.before == nullptr && piece.after == nullptr) {
       device::synchronize(piece.lane.stream);
       for (device::Stream visitor : piece.visitors) device::synchronize(visitor);
       free_[piece.lane].insert(&piece);
