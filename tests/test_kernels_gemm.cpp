@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <iskra/kernels/check.h>
+#include <iskra/kernels/device_api.h>
 #include <iskra/kernels/matmul_paths.h>
 #include "kernel_arrays.h"
 #include "test_device.h"
@@ -88,15 +89,13 @@ class GemmOfPath : public ::testing::TestWithParam<Path> {
     return tag;
   }
   DType type() const { return GetParam().dtype; }
+  /// Done when it returns.
   void multiply(const View& a, const View& b, const Epilogue& then, const MutView& c, float beta = 0) {
-    switch (GetParam().path) {
-      case MatmulPath::simt:
-        return native::matmul_simt(on(), a, b, then, c, beta);
-      case MatmulPath::mma:
-        return native::matmul_mma(on(), a, b, then, c, beta);
-      case MatmulPath::wgmma:
-        return native::matmul_wgmma(on(), a, b, then, c, beta);
-    }
+    auto* way = GetParam().path == MatmulPath::simt  ? native::matmul_simt
+                : GetParam().path == MatmulPath::mma ? native::matmul_mma
+                                                     : native::matmul_wgmma;
+    way(on(), a, b, then, c, beta);
+    device::synchronize(device::kOwnStream);
   }
   static double tolerance(const Array& a) { return 0x1p-23 * static_cast<double>(8 + a.shape().back()); }
   void compare(const Array& a, const Array& b, Array c, const std::string& what) {
@@ -334,10 +333,12 @@ TEST(GemmChoice, Tf32IsForThoseWhoAsk) {
   Cuda tag = on(1, &scratch);
   const double tolerance = 0x1p-23 * static_cast<double>(8 + k);
   matmul(tag, a.view(), b.view(), {}, c.view(), 0);
+  device::synchronize(device::kOwnStream);
   std::vector<double> exact = sums_of(a, b, c.shape()), rounded = sums_of(a_rounded, b_rounded, c.shape());
   expect_close(c, exact, tolerance, "unasked");
   tag.tf32 = true;
   matmul(tag, a.view(), b.view(), {}, c.view(), 0);
+  device::synchronize(device::kOwnStream);
   expect_close(c, rounded, tolerance, "asked for");
   double difference = 0;
   for (size_t i = 0; i < exact.size(); ++i)
