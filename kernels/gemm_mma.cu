@@ -1,7 +1,5 @@
 // Matrix products on tensor cores by mma: c = then(a b) of 16-bit operands, and of f32 rounded to tf32, in
 // f32; batched, transposed in any way. gemm_mma.cuh says how the sums are made.
-#include <algorithm>
-
 #include <iskra/kernels/check.h>
 #include <iskra/kernels/matmul_paths.h>
 #include <iskra/kernels/gemm_mma.cuh>
@@ -20,27 +18,25 @@ __global__ void __launch_bounds__(B::threads, B::threads == 256 ? 2 : 4)
   bool a_along_k = lies == kAsItSays ? gemm.a.along_k : (lies & kAAlongK) != 0;
   bool b_along_k = lies == kAsItSays ? gemm.b.along_k : (lies & kBAlongK) != 0;
   int thread = static_cast<int>(threadIdx.x);
-  Place at = place_of(blockIdx.x, rows, columns);
-  for (unsigned item = blockIdx.z; item < gemm.batch.items; item += gridDim.z) {
-    int64_t row = int64_t{at.row} * B::m, column = int64_t{at.column} * B::n;
-    Copier<T, B::m, B::threads> a(gemm.a, a_along_k, gemm.batch.offset(item, gemm.batch.a), row, gemm.m,
-                                  thread);
-    Copier<T, B::n, B::threads> b(gemm.b, b_along_k, gemm.batch.offset(item, gemm.batch.b), column, gemm.n,
-                                  thread);
-    Sums<B> sums;
-    add_products<T, B>(sums, a, b, gemm.k, a_along_k, b_along_k, ring, thread);
-    finish_sums<B>(sums, gemm, row, column, gemm.batch.offset(item, gemm.batch.c), ring, thread);
-  }
+  unsigned item = blockIdx.x / (rows * columns);
+  Place at = place_of(blockIdx.x % (rows * columns), rows, columns);
+  int64_t row = int64_t{at.row} * B::m, column = int64_t{at.column} * B::n;
+  Copier<T, B::m, B::threads> a(gemm.a, a_along_k, gemm.batch.offset(item, gemm.batch.a), row, gemm.m,
+                                thread);
+  Copier<T, B::n, B::threads> b(gemm.b, b_along_k, gemm.batch.offset(item, gemm.batch.b), column, gemm.n,
+                                thread);
+  Sums<B> sums;
+  add_products<T, B>(sums, a, b, gemm.k, a_along_k, b_along_k, ring, thread);
+  finish_sums<B>(sums, gemm, row, column, gemm.batch.offset(item, gemm.batch.c), ring, thread);
 }
 
 template <class T, class B, int lies>
 void launch(const Cuda& on, const Gemm& gemm) {
   int64_t rows = pieces(gemm.m, B::m), columns = pieces(gemm.n, B::n);
-  ISKRA_CHECK(rows * columns <= INT32_MAX, "matmul: ", gemm.m, " rows and ", gemm.n,
-              " columns are too many for one product on CUDA");
-  dim3 grid(static_cast<unsigned>(rows * columns), 1,
-            static_cast<unsigned>(std::min<int64_t>(gemm.batch.items, 65535)));
-  gpu::launch<gemm_mma<T, B, lies>>({grid, B::threads, B::shared_bytes}, on, gemm,
+  int64_t blocks = rows * columns * gemm.batch.items;
+  ISKRA_CHECK(blocks <= INT32_MAX, "matmul: ", gemm.batch.items, " products of ", gemm.m, " rows and ",
+              gemm.n, " columns are too many results for CUDA");
+  gpu::launch<gemm_mma<T, B, lies>>({static_cast<unsigned>(blocks), B::threads, B::shared_bytes}, on, gemm,
                                     static_cast<unsigned>(rows), static_cast<unsigned>(columns));
 }
 

@@ -211,7 +211,6 @@ DEV void finish_sums(const Sums<B>& sums, const Gemm& gemm, int64_t row, int64_t
   }
   __syncthreads();
   finish_tile<B::m, B::n, B::threads>(staged, gemm, row, column, offset, thread);
-  __syncthreads();
 }
 
 }  // namespace

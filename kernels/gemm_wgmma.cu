@@ -128,7 +128,7 @@ DEV void make_results(const Gemm& gemm, const Jobs& jobs, unsigned char* tiles, 
     gpu::bar_sync(1 + group, kGroup);
     finish_tile<kGroupRows, kTileN, kGroup>(staged, gemm, job.row + group * kGroupRows, job.column,
                                             gemm.batch.offset(job.item, gemm.batch.c), thread);
-    gpu::bar_sync(1 + group, kGroup);
+    gpu::bar_sync(1 + group, kGroup);  // before the next sums are staged
   }
 }
 

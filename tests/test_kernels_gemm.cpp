@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <iskra/kernels/check.h>
+#include <iskra/kernels/device_api.h>
 #include <iskra/kernels/matmul_paths.h>
 #include "kernel_arrays.h"
 #include "test_device.h"
@@ -88,15 +89,13 @@ class GemmOfPath : public ::testing::TestWithParam<Path> {
     return tag;
   }
   DType type() const { return GetParam().dtype; }
+  /// Done when it returns.
   void multiply(const View& a, const View& b, const Epilogue& then, const MutView& c, float beta = 0) {
-    switch (GetParam().path) {
-      case MatmulPath::simt:
-        return native::matmul_simt(on(), a, b, then, c, beta);
-      case MatmulPath::mma:
-        return native::matmul_mma(on(), a, b, then, c, beta);
-      case MatmulPath::wgmma:
-        return native::matmul_wgmma(on(), a, b, then, c, beta);
-    }
+    auto* way = GetParam().path == MatmulPath::simt  ? native::matmul_simt
+                : GetParam().path == MatmulPath::mma ? native::matmul_mma
+                                                     : native::matmul_wgmma;
+    way(on(), a, b, then, c, beta);
+    device::synchronize(device::kOwnStream);
   }
   static double tolerance(const Array& a) { return 0x1p-23 * static_cast<double>(8 + a.shape().back()); }
   void compare(const Array& a, const Array& b, Array c, const std::string& what) {
@@ -132,6 +131,15 @@ TEST_P(GemmOfPath, ManyTiles) {
     }
 }
 
+// More steps than the rings have stages.
+TEST_P(GemmOfPath, LongSums) {
+  for (bool transposed : {false, true}) {
+    Array a = Array::random(type(), {72, 904}, lying(72, 904, transposed, 0), 1);
+    Array b = Array::random(type(), {904, 136}, lying(904, 136, transposed, 0), 2);
+    compare(a, b, Array(type(), {72, 136}), text("transposed ", transposed));
+  }
+}
+
 TEST_P(GemmOfPath, Batches) {
   const int64_t m = 19, n = 24, k = 40;
   Array a4 = Array::random(type(), {2, 3, m, k}, 1), a1 = Array::random(type(), {2, 1, m, k}, 2);
@@ -140,6 +148,7 @@ TEST_P(GemmOfPath, Batches) {
   Array b4 = Array::random(type(), {2, 3, k, n}, {3 * k * n, k * n, 1, k}, 7);
   Array heads = Array::random(type(), {2, 3, m, k}, {m * 3 * k, k, 3 * k, 1}, 8);  // inside a token
   Array odd = Array::random(type(), {2, 3, m, k}, {m * 3 * k + 3, m * k + 1, k, 1}, 9);
+  Array odd1 = Array::random(type(), {2, 1, m, k}, {m * k + 1, m * k, k, 1}, 13);
   Array across = Array::random(type(), {2, 3, m, k}, {3 * m * k, m * k, 1, m}, 10);
   Array c(type(), {2, 3, m, n}), c_row(type(), {2, 3, 1, n});
   Array c_heads(type(), {2, 3, m, n}, {m * 3 * n, n, 3 * n, 1});
@@ -151,6 +160,7 @@ TEST_P(GemmOfPath, Batches) {
   compare(heads, b4, c_heads, "heads, transposed items");
   compare(heads, b2, c, "shared b, rows that do not go on evenly");
   compare(odd, b4, c, "items that begin anywhere");
+  compare(odd1, b4, c, "the same, for all of an axis");
   compare(across, b3, c, "items across k, in lines that begin anywhere");
   compare(row, b2, c_row, "single rows");
   compare(row, b4, c_row, "single rows, transposed items");
@@ -177,20 +187,22 @@ TEST_P(GemmOfPath, StridesOfNoUse) {
   compare(sparse, b, one, "a single row with gaps");
 }
 
-/// What lies between the rows of c stays as it was, and so does what lies behind the last.
+/// What lies between the rows of c stays as it was. Rows begin one after a multiple of 16 bytes.
 TEST_P(GemmOfPath, WritesOnlyResults) {
-  const int64_t m = 67, n = 69, k = 16, gap = 3;
+  const int64_t m = 67, n = 69, k = 16, line = 72;
   Array a = Array::random(type(), {m, k}, 1), b = Array::random(type(), {k, n}, 2);
-  Array all(type(), {m + 1, n + gap}), c(type(), {m, n}), kept(type(), {m + 1, n + gap});
-  multiply(a.view(), b.view(), {.preactivation = MutView{kept.view().data, type(), {m, n}, {n + gap, 1}}},
-           {all.view().data, type(), {m, n}, {n + gap, 1}});
+  Array all(type(), {m, line}), kept(type(), {m, line}), c(type(), {m, n});
+  auto part = [&](Array& whole) {
+    return MutView{whole.view().as<char>() + size_of(type()), type(), {m, n}, {line, 1}};
+  };
+  multiply(a.view(), b.view(), {.preactivation = part(kept)}, part(all));
   for (const Array* whole : {&all, &kept}) {
-    for (int64_t i = 0; i <= m; ++i)
-      for (int64_t j = 0; j < n + gap; ++j) {
-        double x = whole->get(i * (n + gap) + j);
-        ASSERT_EQ(std::isnan(x), i == m || j >= n) << i << ", " << j;
-        if (i < m && j < n) c.set(i * n + j, x);
-      }
+    for (int64_t i = 0; i < m * line; ++i) {
+      int64_t column = i % line - 1;
+      bool result = column >= 0 && column < n;
+      ASSERT_NE(std::isnan(whole->get(i)), result) << i / line << ", " << column;
+      if (result) c.set(i / line * n + column, whole->get(i));
+    }
     expect_close(c, sums_of(a, b, c.shape()), tolerance(a), "between gaps");
   }
 }
@@ -321,10 +333,12 @@ TEST(GemmChoice, Tf32IsForThoseWhoAsk) {
   Cuda tag = on(1, &scratch);
   const double tolerance = 0x1p-23 * static_cast<double>(8 + k);
   matmul(tag, a.view(), b.view(), {}, c.view(), 0);
+  device::synchronize(device::kOwnStream);
   std::vector<double> exact = sums_of(a, b, c.shape()), rounded = sums_of(a_rounded, b_rounded, c.shape());
   expect_close(c, exact, tolerance, "unasked");
   tag.tf32 = true;
   matmul(tag, a.view(), b.view(), {}, c.view(), 0);
+  device::synchronize(device::kOwnStream);
   expect_close(c, rounded, tolerance, "asked for");
   double difference = 0;
   for (size_t i = 0; i < exact.size(); ++i)
