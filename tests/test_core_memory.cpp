@@ -81,7 +81,7 @@ TEST(Memory, TagsAddUpToTheWhole) {
 }
 
 // Blocks so large that a CUDA device's pool asks for each by itself.
-constexpr size_t kUnit = size_t{10} << 20;
+constexpr size_t kUnit = size_t{16} << 20;
 Tensor block_of(double units) {
   return Tensor::empty({static_cast<int64_t>(units * kUnit)}, {.dtype = DType::u8});
 }
@@ -94,8 +94,8 @@ TEST(Memory, ARefusalSaysWhatWasWantedHeldAndFree) {
   const size_t all = before + 3 * kUnit;
   Limit limit(all + kUnit);
   const std::string message = error_of([] { block_of(2); });
-  EXPECT_EQ(message.rfind("out of memory: wanted 20.0 MiB, tensors hold ", 0), 0U) << message;
-  EXPECT_NE(message.find("data 30.0 MiB"), std::string::npos) << message;
+  EXPECT_EQ(message.rfind("out of memory: wanted 32.0 MiB, tensors hold ", 0), 0U) << message;
+  EXPECT_NE(message.find("data 48.0 MiB"), std::string::npos) << message;
   EXPECT_NE(message.find("were cached and given back, the limit is "), std::string::npos) << message;
   EXPECT_TRUE(message.ends_with("; use a smaller batch or model, or activation checkpointing")) << message;
   // Nothing was lost or counted, and what fits is still given.

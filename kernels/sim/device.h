@@ -13,12 +13,13 @@
 namespace iskra::sim {
 
 enum class StreamMode : uint8_t {
-  eager,  ///< work is done when it is enqueued
-  lazy,   ///< work is done when somebody waits for it, and then only what that depends on: too late for those
-          ///< who forgot to wait. A query answers, and does one piece of the work asked about.
+  eager,     ///< work is done when it is enqueued; ThreadSanitizer still reports who does not wait for it
+  blocking,  ///< the host waits for each piece of work, as CUDA_LAUNCH_BLOCKING=1 makes it
+  lazy,  ///< work is done when somebody waits for it, and then only what that depends on: too late for those
+         ///< who forgot to wait. A query answers, and does one piece of the work asked about.
 };
 
-/// Starts as ISKRA_SIM_STREAMS says (eager or lazy), or eager.
+/// Starts as ISKRA_SIM_STREAMS says (eager, blocking or lazy), or eager.
 StreamMode stream_mode();
 void set_stream_mode(StreamMode mode);
 /// Whether host code that touches device memory is stopped; starts as ISKRA_SIM_GUARD=1 says, or not.

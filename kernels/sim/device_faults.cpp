@@ -75,9 +75,12 @@ Runtime& Runtime::get() {
 
 Runtime::Runtime() {
   std::string streams_mode = setting("ISKRA_SIM_STREAMS"), guard = setting("ISKRA_SIM_GUARD");
-  if (!streams_mode.empty() && streams_mode != "eager" && streams_mode != "lazy")
-    refuse_setting("ISKRA_SIM_STREAMS", streams_mode, "eager or lazy");
-  mode = streams_mode == "lazy" ? StreamMode::lazy : StreamMode::eager;
+  if (!streams_mode.empty() && streams_mode != "eager" && streams_mode != "lazy" &&
+      streams_mode != "blocking")
+    refuse_setting("ISKRA_SIM_STREAMS", streams_mode, "eager, blocking or lazy");
+  mode = streams_mode == "lazy"       ? StreamMode::lazy
+         : streams_mode == "blocking" ? StreamMode::blocking
+                                      : StreamMode::eager;
   if (!guard.empty() && guard != "0" && guard != "1") refuse_setting("ISKRA_SIM_GUARD", guard, "0 or 1");
   guards = guard == "1";
   std::string asked = setting("ISKRA_SIM_DEVICES");

@@ -126,6 +126,7 @@ void Runtime::put(Lock& lock, const std::shared_ptr<StreamState>& stream, std::u
     return;
   }
   run_until(lock, stream, stream->enqueued);
+  if (mode == StreamMode::blocking) tsan_acquire(&stream->finished);
   check_failure(stream->device);
 }
 
