@@ -1,5 +1,6 @@
 // ISKRA_TEST_DEVICE=cuda: the tests of this program make their tensors on the CUDA device.
 #include <cstdlib>
+#include <optional>
 
 #include <iskra/core/device.h>
 

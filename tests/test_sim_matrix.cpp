@@ -288,9 +288,13 @@ bool product_is_right(int m, int n, int k) {
       double sum = 0;
       for (int l = 0; l < k; ++l) {
         float y = value_of(b[static_cast<size_t>(by_rows ? l * n + j : j * k + l)]);
-        sum += static_cast<double>(value_of(a[static_cast<size_t>(i * k + l)])) * static_cast<double>(y);
+        sum += static_cast<double>(
+                   value_of(a[static_cast<size_t>(i) * static_cast<size_t>(k) + static_cast<size_t>(l)])) *
+               static_cast<double>(y);
       }
-      if (c[static_cast<size_t>(i * n + j)] != static_cast<float>(sum)) return false;
+      if (c[static_cast<size_t>(i) * static_cast<size_t>(n) + static_cast<size_t>(j)] !=
+          static_cast<float>(sum))
+        return false;
     }
   }
   return true;

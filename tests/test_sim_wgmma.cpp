@@ -206,7 +206,9 @@ int wrong_elements(Swizzle of_a, Swizzle of_b, const Options& options = {}) {
       if ((form & kWgmmaANegated) != 0) sum = -sum;
       if ((form & kWgmmaBNegated) != 0) sum = -sum;
       if (options.adds) sum += 1000;
-      if (d[static_cast<size_t>(row * n + column)] != static_cast<float>(sum)) ++wrong;
+      if (d[static_cast<size_t>(row) * static_cast<size_t>(n) + static_cast<size_t>(column)] !=
+          static_cast<float>(sum))
+        ++wrong;
     }
   }
   return wrong;

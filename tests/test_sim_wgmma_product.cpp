@@ -142,7 +142,9 @@ bool product_is_right(int m, int n, int k) {
         sum += static_cast<double>(number(i * k + l, 1)) *
                static_cast<double>(number(by_rows ? l * n + j : j * k + l, 2));
       }
-      if (c[static_cast<size_t>(i * n + j)] != static_cast<float>(sum)) return false;
+      if (c[static_cast<size_t>(i) * static_cast<size_t>(n) + static_cast<size_t>(j)] !=
+          static_cast<float>(sum))
+        return false;
     }
   }
   return c.back() == -99;

@@ -195,7 +195,9 @@ void give(Engine& engine, const Warpgroup& group, const Thread& self, size_t job
   check_untouched(engine, pending.d, n, jobs[job].at);
   for (int i = 0; i < n / 2; ++i) {
     Element e = c_of_m64(thread, i);
-    pending.d[i] = pending.product->tile->values[static_cast<size_t>(e.row * n + e.column)];
+    pending.d[i] =
+        pending.product->tile
+            ->values[static_cast<size_t>(e.row) * static_cast<size_t>(n) + static_cast<size_t>(e.column)];
   }
 }
 
@@ -245,7 +247,8 @@ std::shared_ptr<Tile> tile_of(const Warpgroup& group) {
   for (int thread = 0; thread < kGroupThreads && first.adds; ++thread) {
     for (int i = 0; i < n / 2; ++i) {
       Element e = c_of_m64(thread, i);
-      tile->values[static_cast<size_t>(e.row * n + e.column)] = request_of(group, thread).d[i];
+      tile->values[static_cast<size_t>(e.row) * static_cast<size_t>(n) + static_cast<size_t>(e.column)] =
+          request_of(group, thread).d[i];
     }
   }
   return tile;
