@@ -95,14 +95,14 @@ class Taps {
       int y = y_[i] + dy, x = x_[i] + dx;
       bool there = inside && y >= 0 && y < g_.in_size[0] && x >= 0 && x < g_.in_size[1];
       int64_t pixel = (image_[i] * g_.in_size[0] + y) * g_.in_size[1] + x;
-      take(in_ + pixel * g_.in_channels() + c, there, a_ + i);
+      take<kVector>(in_ + pixel * g_.in_channels() + c, there, a_ + i);
     }
     int r = v_.tap + static_cast<int>(i_v) * v_.tap_step, s = h_.tap + static_cast<int>(i_h) * h_.tap_step;
     const S* w = w_ + (int64_t{r} * g_.filter[1] + s) * g_.in + c;
     int64_t filter = int64_t{g_.filter[0]} * g_.filter[1] * g_.in;
 #pragma unroll
     for (int i = 0; i < kLines; ++i)
-      take(w + i * kLineStep * filter, inside && i * kLineStep < left_, b_ + i);
+      take<kVector>(w + i * kLineStep * filter, inside && i * kLineStep < left_, b_ + i);
   }
   DEV void write(Tile<T>& a, Tile<T>& b) const {
 #pragma unroll
@@ -114,17 +114,6 @@ class Taps {
   }
 
  private:
-  DEV static void take(const S* from, bool there, T* to) {
-    if constexpr (kVector) {
-      Four<S> four{};
-      if (there) four = *reinterpret_cast<const Four<S>*>(from);
-#pragma unroll
-      for (int i = 0; i < 4; ++i) to[i] = load(four.of[i]);
-    } else {
-      *to = there ? load(*from) : T(0);
-    }
-  }
-
   const Gather& g_;
   const Axis &v_, &h_;
   Divider by_channels_, by_width_;

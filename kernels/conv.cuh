@@ -68,6 +68,18 @@ template <class S>
 struct alignas(4 * sizeof(S)) Four {
   S of[4];
 };
+/// Takes four of them if `vector`, else one; zeros where there are none.
+template <bool vector, class S, class T>
+DEV void take(const S* from, bool there, T* to) {
+  if constexpr (vector) {
+    Four<S> four{};
+    if (there) four = *reinterpret_cast<const Four<S>*>(from);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) to[i] = load(four.of[i]);
+  } else {
+    *to = there ? load(*from) : T(0);
+  }
+}
 template <class S>
 bool aligned_to_four(const void* data) {
   return reinterpret_cast<uintptr_t>(data) % sizeof(Four<S>) == 0;

@@ -44,14 +44,14 @@ class Pixels {
 #pragma unroll
     for (int i = 0; i < kPixels; ++i) {
       bool there = k + k_ + i * kPixelStep < end_;
-      take(dy_ + i * kPixelStep * g_.out_channels(), there && has_filter_, a_ + i);
+      take<kVector>(dy_ + i * kPixelStep * g_.out_channels(), there && has_filter_, a_ + i);
       uint32_t at = at_ + i * kPixelStep, further = by_picture_.quotient(at);
       at = by_picture_.rest(at, further);
       auto row = static_cast<int>(by_width_.quotient(at)), col = static_cast<int>(by_width_.rest(at, row));
       int v = row * g_.stride[0] + down_, h = col * g_.stride[1] + right_;
       there = there && has_weight_ && v >= 0 && v < g_.in_size[0] && h >= 0 && h < g_.in_size[1];
       int64_t pixel = ((image_ + further) * g_.in_size[0] + v) * g_.in_size[1] + h;
-      take(x_ + pixel * g_.in_channels(), there, b_ + i);
+      take<kVector>(x_ + pixel * g_.in_channels(), there, b_ + i);
     }
     dy_ += kDepth * g_.out_channels();
     uint32_t further = by_picture_.quotient(at_ + kDepth);
@@ -68,17 +68,6 @@ class Pixels {
   }
 
  private:
-  DEV static void take(const S* from, bool there, T* to) {
-    if constexpr (kVector) {
-      Four<S> four{};
-      if (there) four = *reinterpret_cast<const Four<S>*>(from);
-#pragma unroll
-      for (int i = 0; i < 4; ++i) to[i] = load(four.of[i]);
-    } else {
-      *to = there ? load(*from) : T(0);
-    }
-  }
-
   const Gather& g_;
   Divider by_width_, by_picture_;
   int line_, k_, down_, right_;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include <iskra/kernels/gemm_results.h>
 #include <iskra/kernels/gpu.h>
 #include <iskra/kernels/kernels.h>
 #include <iskra/kernels/pointwise_ops.h>
@@ -22,38 +23,6 @@ inline constexpr int kThreads = kSide * kSide;
 
 // --- what follows the sums
 // ----------------------------------------------------------------------------------------
-
-/// Pointers are to item 0 of the batch, at c's places.
-struct Finish {
-  const void* bias = nullptr;
-  DType bias_type = DType::f32;
-  Activation activation = Activation::none;
-  const void* residual = nullptr;
-  void* preactivation = nullptr;
-  float beta = 0;
-};
-
-inline Finish finish_of(const Epilogue& then, float beta) {
-  return {then.bias.data,     then.bias.dtype,         then.activation,
-          then.residual.data, then.preactivation.data, beta};
-}
-
-/// Products of one shape: offsets of their operands, in elements.
-struct Batch {
-  int64_t items = 1;
-  int rank = 0;
-  int64_t size[Shape::kMaxRank] = {}, a[Shape::kMaxRank] = {}, b[Shape::kMaxRank] = {},
-          c[Shape::kMaxRank] = {};
-
-  DEV void locate(int64_t item, int64_t& of_a, int64_t& of_b, int64_t& of_c) const {
-    of_a = of_b = of_c = 0;
-    for (int axis = rank - 1; axis >= 0; --axis) {
-      int64_t i = item % size[axis];
-      item /= size[axis];
-      of_a += i * a[axis], of_b += i * b[axis], of_c += i * c[axis];
-    }
-  }
-};
 
 /// Where the sums go: `batch.items` matrices (m, n).
 struct Results {

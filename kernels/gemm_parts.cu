@@ -17,8 +17,8 @@ __global__ void __launch_bounds__(kThreads) sum_parts(Cut cut, T* total, bool la
       total[i] = sum;
       continue;
     }
-    int64_t col = i % to.n, row = i / to.n % to.m, item = i / to.n / to.m, of_a, of_b, of_c;
-    to.batch.locate(item, of_a, of_b, of_c);
+    int64_t col = i % to.n, row = i / to.n % to.m, item = i / to.n / to.m;
+    int64_t of_c = to.batch.offset(item, to.batch.c);
     finish_one(to.then, sum, col + item * to.bias_step, of_c + row * to.row + to.column(col), to.c, to.type);
   }
 }

@@ -82,12 +82,7 @@ Results results_of(const ProductBatch& p, const Epilogue& then, const MutView& c
   bool wide = aligned(c.data) && aligned(then.residual.data) && aligned(then.preactivation.data) &&
               p.one.c_row % unit == 0;
   for (int64_t stride : p.c_stride) wide = wide && stride % unit == 0;
-  return {
-      c.data,
-      c.dtype,
-      p.one.c_row,
-      wide,
-      {then.bias.data, then.bias.dtype, then.activation, then.residual.data, then.preactivation.data, beta}};
+  return {c.data, c.dtype, p.one.c_row, wide, finish_of(then, beta)};
 }
 
 }  // namespace
@@ -98,18 +93,8 @@ Gemm prepare(const Cuda& on, const View& a, const View& b, const Epilogue& then,
   const GemmShape& s = p.one;
   View of_a = lines_of(a, p.batch, p.a_stride, s.m, s.k, s.a_row, s.a_col);
   View of_b = lines_of(b, p.batch, p.b_stride, s.n, s.k, s.b_col, s.b_row);
-  Gemm gemm{
-      s.m, s.n, s.k, operand_of(on, of_a, access), operand_of(on, of_b, access), results_of(p, then, c, beta),
-      {}};
-  gemm.batch.items = p.items();
-  gemm.batch.rank = p.batch.rank();
-  for (int axis = 0; axis < gemm.batch.rank; ++axis) {
-    gemm.batch.size[axis] = p.batch[axis];
-    gemm.batch.a[axis] = of_a.stride[axis];
-    gemm.batch.b[axis] = of_b.stride[axis];
-    gemm.batch.c[axis] = p.c_stride[axis];
-  }
-  return gemm;
+  const Operand in_a = operand_of(on, of_a, access), in_b = operand_of(on, of_b, access);  // may copy
+  return {s.m, s.n, s.k, in_a, in_b, results_of(p, then, c, beta), batch_of(p, of_a.stride, of_b.stride)};
 }
 
 const Gpu& gpu_of(const Cuda& on) {

@@ -1,8 +1,7 @@
 // Products of matrices as the kernels on tensor cores take them.
 #pragma once
 
-#include <iskra/kernels/gpu.h>
-#include <iskra/kernels/kernels.h>
+#include <iskra/kernels/gemm_results.h>
 
 namespace iskra::kernels::tensor_cores {
 
@@ -14,16 +13,6 @@ struct Operand {
   bool along_k;
 };
 
-/// What follows the sums; pointers are to item 0 of the batch, at c's places.
-struct Finish {
-  const void* bias;
-  DType bias_type;
-  Activation activation;
-  const void* residual;
-  void* preactivation;
-  float beta;
-};
-
 /// c (m, n), whose columns lie side by side.
 struct Results {
   void* data;
@@ -31,23 +20,6 @@ struct Results {
   int64_t row;  ///< elements from one row to the next
   bool wide;    ///< every eighth column begins at a multiple of 16 bytes, in all that lies as c does
   Finish then;
-};
-
-/// Axes of the batch and their strides, in elements.
-struct Batch {
-  int64_t items;
-  int rank;
-  int64_t size[Shape::kMaxRank], a[Shape::kMaxRank], b[Shape::kMaxRank], c[Shape::kMaxRank];
-
-  /// Of an item, in the operand of these strides.
-  DEV int64_t offset(int64_t item, const int64_t (&stride)[Shape::kMaxRank]) const {
-    int64_t at = 0;
-    for (int axis = rank - 1; axis >= 0; --axis) {
-      at += item % size[axis] * stride[axis];
-      item /= size[axis];
-    }
-    return at;
-  }
 };
 
 struct Gemm {

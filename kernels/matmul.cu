@@ -67,8 +67,9 @@ __global__ void __launch_bounds__(kThreads)
   int64_t across = (s.n + kTile - 1) / kTile;
   int64_t row = blockIdx.x / across * kTile, col = blockIdx.x % across * kTile;
   for (int64_t job = blockIdx.z; job < to.batch.items * cut.count; job += gridDim.z) {
-    int64_t item = job % to.batch.items, part = job / to.batch.items, of_a, of_b, of_c;
-    to.batch.locate(item, of_a, of_b, of_c);
+    int64_t item = job % to.batch.items, part = job / to.batch.items;
+    int64_t of_a = to.batch.offset(item, to.batch.a), of_b = to.batch.offset(item, to.batch.b);
+    int64_t of_c = to.batch.offset(item, to.batch.c);
     int64_t begin = cut.begin(part);
     Operands<S, T> next{{a + of_a, row, s.m, s.a_row, begin, s.k, s.a_col, s.a_col == 1, seat.thread},
                         {b + of_b, col, s.n, s.b_col, begin, s.k, s.b_row, s.b_col != 1, seat.thread}};
@@ -79,25 +80,12 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-Batch batch_of(const ProductBatch& p) {
-  Batch batch;
-  batch.items = p.items();
-  batch.rank = p.batch.rank();
-  for (int axis = 0; axis < batch.rank; ++axis) {
-    batch.size[axis] = p.batch[axis];
-    batch.a[axis] = p.a_stride[axis];
-    batch.b[axis] = p.b_stride[axis];
-    batch.c[axis] = p.c_stride[axis];
-  }
-  return batch;
-}
-
 }  // namespace
 
 void native::matmul_simt(Cuda on, View a, View b, const Epilogue& then, MutView c, float beta) {
   ProductBatch p = product_batch(a, b, c);
   Results to;
-  to.batch = batch_of(p);
+  to.batch = batch_of(p, p.a_stride, p.b_stride);
   to.m = p.one.m;
   to.n = p.one.n;
   to.c = c.data;
