@@ -209,15 +209,4 @@ inline void expect_attention(const AttentionCase& c, const AttentionRules& rules
   expect_close(x.dv, want.dv, tolerance * steep, what + " dv");
 }
 
-/// all_ways(), each once where providers are one.
-inline std::vector<Way> attention_ways() {
-  if (kOnCuda)
-    return {{DType::f32, Provider::native},
-            {DType::f64, Provider::fastest},
-            {DType::bf16, Provider::native},
-            {DType::f16, Provider::fastest}};
-  return {{DType::f32, Provider::vendor},  {DType::f32, Provider::native},  {DType::f64, Provider::fastest},
-          {DType::bf16, Provider::vendor}, {DType::bf16, Provider::native}, {DType::f16, Provider::fastest}};
-}
-
 }  // namespace iskra::kernels::testing

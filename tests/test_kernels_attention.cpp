@@ -148,7 +148,7 @@ TEST_P(Attention, SaysWhatIsWrong) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Attention, ::testing::ValuesIn(attention_ways()), way_name);
+INSTANTIATE_TEST_SUITE_P(All, Attention, ::testing::ValuesIn(all_ways()), way_name);
 
 }  // namespace
 }  // namespace iskra::kernels::testing

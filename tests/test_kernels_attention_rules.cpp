@@ -167,7 +167,7 @@ TEST_P(AttentionRule, ARowHasTheSameBitsWhateverIsBesideIt) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, AttentionRule, ::testing::ValuesIn(attention_ways()), way_name);
+INSTANTIATE_TEST_SUITE_P(All, AttentionRule, ::testing::ValuesIn(all_ways()), way_name);
 
 }  // namespace
 }  // namespace iskra::kernels::testing
