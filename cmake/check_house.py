@@ -21,9 +21,11 @@ MAX_LINES = 500
 HEAVY = re.compile(r"(CLI/.*|nlohmann/.*|iskra/zoo/json\.h|png\.h|zlib\.h|xxhash\.h|omp\.h|gtest/.*|benchmark/.*)$")
 JSON = "zoo/json.h"  # the one file that includes nlohmann's JSON
 DNNL = re.compile(r"(oneapi/dnnl/.*|dnnl.*\.hp?p?)$")
-# In kernel files; what may use them stands in gpu.h and the wrappers beside it.
+# The wrappers of instructions, a header for each family of them, one instruction a function.
+PTX_WRAPPERS = {f"kernels/gpu_{family}.h" for family in ("async", "tma", "matrix", "wgmma")}
+# In kernel files and in what they include; gpu.h gives CUDA's words to the rest.
 CUDA_RULES = [
-    (re.compile(r"\basm\b"), "'asm' in a kernel file: instructions stand in kernels/gpu_*.h, one a function"),
+    (re.compile(r"\basm\b"), "'asm' in a kernel file: instructions stand in kernels/gpu_async.h, gpu_tma.h, gpu_matrix.h and gpu_wgmma.h, one a function"),
     (re.compile(r"<<<"), "'<<<': launch by gpu::launch"),
     (re.compile(r"\b__shared__\b"), "'__shared__': declare by SHARED or DYN_SHARED"),
     (re.compile(r"\bcooperative_groups\b"), "'cooperative_groups' costs seconds of compile time: use the wrappers of gpu_*.h"),
@@ -68,7 +70,8 @@ def check_include(path, header):
 
 def check_line(path, line):
     """The rule that one line of code breaks, or None."""
-    if Path(path).suffix in {".cu", ".cuh"} and floor_of(path)[0]:
+    device_header = re.match(r"kernels/gpu_\w+\.h$", path) and path not in PTX_WRAPPERS | {"kernels/gpu_arch.h"}
+    if (Path(path).suffix in {".cu", ".cuh"} and floor_of(path)[0]) or device_header:
         for pattern, message in CUDA_RULES:
             if pattern.search(line.split("//")[0]):
                 return message

@@ -109,7 +109,8 @@ void destroy(Event event);
 /// The event is done when all work so far of the stream (of the same device) is; replaces what it stood for
 /// before.
 void record(Event event, Stream stream);
-/// Later work of the stream waits for what the event stands for now: nothing, when it was never recorded.
+/// Later work of the stream waits for what the event stands for now. Before its first record() that is
+/// nothing.
 void wait(Stream stream, Event event);
 void synchronize(Event event);
 bool query(Event event);

@@ -1,7 +1,7 @@
 // What every kernel file includes: CUDA C++ as it is under nvcc, or the emulator's stand-ins for it
-// elsewhere. The rules for kernel files: shared memory by SHARED and DYN_SHARED, launches by gpu::launch,
-// instructions that C++ does not have by the wrappers of gpu_*.h, and nothing of asm, <<<>>> or
-// cooperative_groups.
+// elsewhere. The rules for kernel files: shared memory by SHARED and DYN_SHARED, launches by gpu::launch and
+// by nothing else, instructions that C++ does not have by the wrappers in gpu_async.h, gpu_tma.h,
+// gpu_matrix.h and gpu_wgmma.h. `./dev lint` holds all other files to them.
 #pragma once
 
 #include <cstddef>

@@ -34,6 +34,7 @@ PLANTED = [
     ("bench/bad.cpp", "using namespace std;\n", "name what you use"),
     ("nn/bad.h", "int f();\n", "#pragma once"),
     ("kernels/bad.cu", '__device__ void f() { asm volatile("nop;"); }\n', "'asm' in a kernel file"),
+    ("kernels/gpu_types.h", '#pragma once\nDEV void f() { asm volatile("nop;"); }\n', "'asm' in a kernel file"),
     ("kernels/bad.cu", "void f() { kernel<<<1, 32>>>(); }\n", "launch by gpu::launch"),
     ("kernels/bad.cuh", "#pragma once\n__shared__ float x[3];\n", "declare by SHARED"),
     ("kernels/bad.cu", "#include <cooperative_groups.h>\n", "'cooperative_groups'"),
