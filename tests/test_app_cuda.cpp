@@ -3,7 +3,9 @@
 
 #include <cmath>
 
+#include <iskra/core/random.h>
 #include <iskra/zoo/json.h>
+#include <iskra/zoo/weights/npy.h>
 
 #include "app_run.h"
 #include "zoo_pictures.h"
@@ -86,6 +88,44 @@ TEST_F(AppCuda, WhatIsWrongIsSaidInOneLine) {
               " on cuda (");
   expect_line(train("vit_mini", cuda, {"ISKRA_SIM_FAULT=launch:40"}), 1, "--sync");
   expect_line(train("vit_mini", {"--graph"}), 2, "graph: steps become graphs on a CUDA device");
+}
+
+TEST_F(AppCuda, EveryCommandThatComputesGivesWhatTheCpuGives) {
+  EXPECT_EQ(train("vgg_mini", {}).code, 0);
+  const std::string weights = folder_ / "run0/best.safetensors";
+  write_npy(folder_ / "x.npy", normal({2, 1, 8, 8}, 0, 1));
+  auto last = [&](std::vector<std::string> words, const std::string& device) {
+    words.insert(words.end(), {"--device", device, "--json"});
+    const Ran ran = run_iskra(folder_, words);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return Json::parse(ran.lines().back());
+  };
+  auto near = [](const Json& a, const Json& b) {
+    return std::abs(a.get<double>() - b.get<double>()) <= 2e-5 * std::abs(b.get<double>());
+  };
+  const std::vector<std::string> eval = {"eval", "--weights", weights, "--data", data_};
+  const Json there = last(eval, "cuda"), here = last(eval, "cpu");
+  EXPECT_EQ(there.at("device"), "cuda");
+  EXPECT_EQ(there.at("accuracy"), here.at("accuracy"));
+  EXPECT_PRED2(near, there.at("loss"), here.at("loss"));
+
+  auto logits = [&](const std::string& device) {
+    last({"forward", "--arch", "vgg_mini", "--weights", weights, "--input", folder_ / "x.npy", "--output",
+          folder_ / device},
+         device);
+    return read_npy(folder_ / device).to_vector<float>();
+  };
+  const std::vector<float> on_cuda = logits("cuda"), on_cpu = logits("cpu");
+  ASSERT_EQ(on_cuda.size(), on_cpu.size());
+  for (size_t i = 0; i < on_cpu.size(); ++i) EXPECT_NEAR(on_cuda[i], on_cpu[i], 2e-5) << i;
+
+  const std::vector<std::string> predict = {
+      "predict", "--weights", weights, "--data", data_ + "/t10k-images-idx3-ubyte", "--index", "3"};
+  EXPECT_EQ(last(predict, "cuda").at("device"), "cuda");
+  const Json bench =
+      last({"bench", "model", "--arch", "vgg_mini", "--batch", "2", "--seconds", "0.05"}, "cuda");
+  EXPECT_GT(bench.at("images_per_s_median").get<double>(), 0);
+  EXPECT_GT(bench.at("peak_memory_bytes").get<double>(), 0);
 }
 
 TEST_F(AppCuda, TellsWhatDevicesThereAre) {
